@@ -1,0 +1,1 @@
+"""Decide what the fleet should be, inside what the operator signed."""

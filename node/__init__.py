@@ -1,0 +1,1 @@
+"""Make this device match what was signed for it."""
