@@ -1,0 +1,73 @@
+"""Write a file so that a power cut leaves the old content or the new, never half.
+
+Temporary file in the same folder, fsync, rename, fsync of the folder: measured on a
+real ext4 image, a rename without fsync comes back as an empty file.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from edge.errors import StoreError
+
+PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
+
+
+def write(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+    """Replace ``path`` with ``content`` durably; raise `StoreError` if it cannot be."""
+    try:
+        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _replace(path, content, mode)
+    except OSError as error:
+        problem = f"cannot write {path}: {error.strerror}; free space, then try again"
+        raise StoreError(problem) from error
+
+
+def read(path: Path, *, at_most: int) -> bytes | None:
+    """Return the content, None where there is none; refuse more than ``at_most``."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(at_most + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > at_most:
+        raise StoreError(f"cannot read {path}: larger than {at_most} bytes")
+    return content
+
+
+def remove(path: Path) -> None:
+    """Remove ``path`` durably; a file that is not there is fine."""
+    try:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or removal inside ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)

@@ -1,0 +1,224 @@
+"""What an operator may ask for: the frozen shapes inside a deployment.
+
+Everything here is already resolved and validated: sizes in bytes, times in seconds,
+images pinned to digests. `edge.manifest` makes these from what a person wrote; the
+same shapes are signed, travel, and are read back by every device.
+Defaults are the hardened ones; a field that weakens one is therefore always visible in
+the signed bytes, because defaults are not written.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.names import (
+    Counter,
+    Digest,
+    Labels,
+    Name,
+    Seconds,
+    Short,
+    SlotName,
+    Text,
+)
+
+MIB = 1024 * 1024
+
+Failover = Literal["available", "strict", "none"]
+Network = Literal["bridge", "host", "none"]
+Protocol = Literal["tcp", "udp"]
+PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+Bytes = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Words = Annotated[tuple[Text, ...], Meta(max_length=256)]
+Environment = Annotated[dict[Short, Text], Meta(max_length=256)]
+
+
+class Value(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    """A part of a document: frozen, strict, with one spelling."""
+
+
+class PlatformImage(Value):
+    """One architecture of an image: its manifest digest and image ID."""
+
+    architecture: Short
+    manifest: Digest
+    image_id: Digest
+
+
+class Image(Value):
+    """An image pinned for good: saving and loading changes a manifest, not the ID.
+
+    ``reference`` is ``registry/repository``, without tag or digest; ``tag`` is what
+    the person wrote, for display only; ``digest`` is what the registry answers to.
+    """
+
+    reference: Short
+    digest: Digest
+    platforms: tuple[PlatformImage, ...]
+    tag: Short = ""
+
+    @property
+    def pinned(self) -> str:
+        """Return the name to pull: ``registry/repository@sha256:…``."""
+        return f"{self.reference}@{self.digest}"
+
+
+class Port(Value):
+    """A published port; ``host`` is the device's, ``container`` inside."""
+
+    host: PortNumber
+    container: PortNumber
+    protocol: Protocol = "tcp"
+    address: Short = ""
+
+
+class Volume(Value):
+    """A folder kept outside the container.
+
+    ``source`` is a volume's name, or a path on the device when it begins with ``/``.
+    """
+
+    source: Text
+    target: Text
+    read_only: bool = False
+
+
+class Resources(Value):
+    """Limits the kernel enforces; 0 means no limit, except ``pids``."""
+
+    memory: Bytes = 0
+    """Bytes."""
+    cpus: Annotated[float, Meta(ge=0, le=4096)] = 0.0
+    """Cores; 0.25 is a quarter of one."""
+    pids: Annotated[int, Meta(ge=1, le=2**22)] = 256
+    """Processes and threads; a fork bomb stops here."""
+
+
+class Health(Value):
+    """How to tell that a replica works; exactly one of http, tcp, command is set."""
+
+    http: Text = ""
+    """``http://:80/healthz``; an empty host is the container itself."""
+    tcp: Short = ""
+    """``:80`` or ``host:port``."""
+    command: Words = ()
+    every: Annotated[float, Meta(ge=0.1, le=86400)] = 10.0
+    timeout: Annotated[float, Meta(ge=0.1, le=3600)] = 2.0
+    start_period: Seconds = 0.0
+    """Seconds after a start in which failures do not count."""
+    fail_after: Annotated[int, Meta(ge=1, le=1000)] = 3
+    """Failures in a row that make a replica unhealthy."""
+
+
+class Security(Value):
+    """What is given back of what was taken away; empty is fully hardened."""
+
+    capabilities: Words = ()
+    """Kernel capabilities to keep, without ``CAP_``; all others are dropped."""
+    privileges: bool = False
+    """Whether set-uid programs may gain privileges (no-new-privileges off)."""
+    seccomp: bool = True
+    read_only: bool = False
+    """Whether the container's own root file system is read-only (a hardening)."""
+
+
+class Workload(Value):
+    """One container definition in a deployment."""
+
+    name: Name
+    image: Image
+    replicas: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """How many copies in the fleet; 0 when ``every`` is set."""
+    every: Short = ""
+    """``key=value``: one copy on every device that carries the label; ``*``: on all."""
+    failover: Failover = "none"
+    require: Labels = {}
+    """Labels a device must carry, ``fact.`` ones included."""
+    prefer: Labels = {}
+    """Labels that make a device the better choice."""
+    sites: Annotated[tuple[Name, ...], Meta(max_length=256)] = ()
+    """Sites it may run at; empty means any."""
+    command: Words = ()
+    entrypoint: Words = ()
+    env: Environment = {}
+    user: Short = ""
+    working_folder: Text = ""
+    network: Network = "bridge"
+    ports: Annotated[tuple[Port, ...], Meta(max_length=128)] = ()
+    volumes: Annotated[tuple[Volume, ...], Meta(max_length=64)] = ()
+    devices: Words = ()
+    """Device nodes such as ``/dev/video0``, passed through."""
+    secrets: Annotated[dict[Name, Text], Meta(max_length=64)] = {}
+    """Secret's short name → file in the container (``/run/secrets/token``)."""
+    resources: Resources = Resources()
+    security: Security = Security()
+    health: Health | None = None
+    init: bool = True
+    """Whether a tiny init reaps zombies and passes signals on."""
+    stop_signal: Short = ""
+    stop_after: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    """Seconds between the stop signal and SIGKILL."""
+    takers: Annotated[int, Meta(ge=0, le=100)] = 2
+    """How many stand-ins hold this workload's secrets."""
+
+
+class ReplicaPlace(Value):
+    """One replica as the hub assigns it: the slot, at which revision, which term."""
+
+    slot: SlotName
+    deployment: Name
+    workload: Name
+    version: Counter
+    term: Counter = 1
+
+
+ReplicaState = Literal[
+    "waiting", "pulling", "starting", "running", "backing-off", "stopping", "failed"
+]
+
+
+class ReplicaStatus(Value):
+    """One replica as its node sees it."""
+
+    slot: SlotName
+    deployment: Name
+    workload: Name
+    version: Counter
+    state: ReplicaState
+    term: Counter = 1
+    healthy: bool = False
+    since: Seconds = 0.0
+    """Seconds since the epoch, by the device's clock, of the last change."""
+    restarts: Counter = 0
+    reason: Text = ""
+    """Why it is not running or not healthy; a sentence for people."""
+
+
+class Facts(Value):
+    """What a device is, as it says itself; never selects secrets."""
+
+    architecture: Short
+    memory: Bytes
+    """Bytes."""
+    cpus: Counter
+    disk: Bytes = 0
+    """Bytes free where images go."""
+    model: Short = ""
+    devices: Words = ()
+    ports: Annotated[tuple[Port, ...], Meta(max_length=1024)] = ()
+    """Host ports that something other than Tutti already listens on."""
+
+
+class Held(Value):
+    """The newest of one stream a device holds."""
+
+    stream: Short
+    version: Counter
+    digest: Digest

@@ -1,0 +1,98 @@
+"""Sign, verify, seal and open bytes; the only home of libsodium on a device.
+
+Keys travel as unpadded base64url text. Signatures are Ed25519, sealed boxes are
+libsodium's X25519 sealed boxes (anonymous sender: who wrote it is said by the signed
+document inside, never by the box).
+"""
+
+import base64
+import binascii
+import re
+
+import nacl.bindings as sodium
+from nacl.exceptions import CryptoError
+
+from edge.errors import TrustError
+
+SEED_BYTES = 32
+KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes, base64url, no padding
+
+
+def to_text(data: bytes) -> str:
+    """Return bytes as unpadded base64url."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def from_text(text: str) -> bytes:
+    """Return the bytes of unpadded base64url; raise ValueError unless exact."""
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if to_text(data) != text:
+        raise binascii.Error("not in its one regular spelling")
+    return data
+
+
+class SigningKey:
+    """An Ed25519 private key, made from its 32-byte seed."""
+
+    def __init__(self, seed: bytes) -> None:
+        """Expand the seed once; signing is then cheap."""
+        public, self._secret = sodium.crypto_sign_seed_keypair(seed)
+        self.seed = seed
+        self.public = to_text(public)
+
+    def __repr__(self) -> str:
+        """Never show the private half."""
+        return f"SigningKey({self.public})"
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the detached signature, 64 bytes."""
+        return sodium.crypto_sign(message, self._secret)[: sodium.crypto_sign_BYTES]
+
+
+class OpeningKey:
+    """An X25519 private key, made from its 32-byte seed, that opens sealed boxes."""
+
+    def __init__(self, seed: bytes) -> None:
+        """Expand the seed once."""
+        public, self._secret = sodium.crypto_box_seed_keypair(seed)
+        self._public = public
+        self.seed = seed
+        self.public = to_text(public)
+
+    def __repr__(self) -> str:
+        """Never show the private half."""
+        return f"OpeningKey({self.public})"
+
+    def open(self, box: bytes) -> bytes:
+        """Return what was sealed to this key; raise `TrustError` if it was not."""
+        try:
+            return sodium.crypto_box_seal_open(box, self._public, self._secret)
+        except (CryptoError, TypeError, ValueError) as error:
+            problem = "cannot open a sealed box: it was not sealed to this key"
+            raise TrustError("not-sealed-to-us", problem) from error
+
+
+def is_key(text: str) -> bool:
+    """Return whether ``text`` is the regular spelling of a 32-byte public key."""
+    return KEY_TEXT.fullmatch(text) is not None and to_text(_lenient(text)) == text
+
+
+def is_signed(public: str, message: bytes, signature: str) -> bool:
+    """Return whether ``signature`` (base64url) over ``message`` holds under the key."""
+    try:
+        signed = from_text(signature) + message
+        if not is_key(public) or len(signed) != len(message) + sodium.crypto_sign_BYTES:
+            return False
+        sodium.crypto_sign_open(signed, from_text(public))
+    except (CryptoError, ValueError, TypeError):
+        return False
+    return True
+
+
+def seal(public: str, content: bytes) -> bytes:
+    """Return ``content`` sealed to the X25519 public key."""
+    return sodium.crypto_box_seal(content, from_text(public))
+
+
+def _lenient(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
