@@ -1,0 +1,67 @@
+# Run these as `./dev RECIPE`: it installs what they need first.
+set shell := ["sh", "-eu", "-c"]
+
+packages := "edge hub netmesh node"
+
+# lists the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# narrates a whole fleet on this machine: three devices, a deploy, a power cut
+demo:
+    python -m edge.lab.demo
+
+# everything that CI runs: unit tests and laws, then the real parts
+test: unit integration
+
+# before each commit: format, lint, types, arrows, fast tests; offline, < 1 min
+check: _format lint types arch unit
+
+# writes every file the way `check` wants it
+fmt:
+    ruff format .
+    ruff check --fix-only --quiet .
+
+[private]
+_format:
+    ruff format --check .
+
+# style and common errors, rule by rule in pyproject.toml
+lint:
+    ruff check .
+
+# mypy, strict on the four packages
+types:
+    mypy
+
+# who may import whom (.importlinter)
+arch:
+    lint-imports
+
+# tests that start nothing: one file per module, and the laws
+unit *ARGS:
+    pytest -n 2 --ignore=tests/integration --ignore=tests/bench {{ ARGS }} tests
+
+# tests against real Mosquitto, Podman and network namespaces; needs root
+integration *ARGS:
+    pytest {{ ARGS }} tests/integration
+
+# 100,000 forged, replayed and mutated messages against the real code
+adversary *ARGS:
+    TUTTI_MUTATIONS=100000 pytest {{ ARGS }} tests/adversary
+
+# one figure of docs/benchmarks.md, measured on this machine; no NAME lists them
+bench NAME="" *ARGS:
+    python -m tests.bench {{ NAME }} {{ ARGS }}
+
+# edgectl lab: `just lab up --nodes 3`
+lab *ARGS:
+    edgectl lab {{ ARGS }}
+
+# pins the newest versions that pyproject.toml allows: `just lock --upgrade`
+lock *ARGS:
+    uv pip compile pyproject.toml --output-file requirements.lock \
+        --all-extras --universal --python-version 3.11 --generate-hashes \
+        --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+        --quiet {{ ARGS }}
