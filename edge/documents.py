@@ -5,6 +5,7 @@ fields are refused, so a device never half-understands an order. Reserved kinds 
 with the features that need them and are refused until then.
 """
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -41,7 +42,7 @@ Ids = Annotated[tuple[Id, ...], Meta(max_length=10_000)]
 Threshold = Annotated[int, Meta(ge=1, le=16)]
 
 
-class Document(model.Value):
+class Document(model.Value, frozen=True):
     """What every signed document carries: the fleet it belongs to."""
 
     fleet: Name
@@ -57,14 +58,14 @@ class Document(model.Value):
         return ()
 
 
-class KeySet(model.Value):
+class KeySet(model.Value, frozen=True):
     """Public keys, and how many distinct ones must sign."""
 
     keys: Annotated[tuple[KeyText, ...], Meta(min_length=1, max_length=16)]
     threshold: Threshold = 1
 
 
-class Scope(model.Value):
+class Scope(model.Value, frozen=True):
     """What an operator may touch; the empty scope is everything."""
 
     name: Short = ""
@@ -72,7 +73,7 @@ class Scope(model.Value):
     labels: Labels = {}
 
 
-class Operator(model.Value):
+class Operator(model.Value, frozen=True):
     """A person who may say what runs: signing key, sealing key, scope, expiry."""
 
     name: Short
@@ -82,7 +83,7 @@ class Operator(model.Value):
     scope: Scope = Scope()
 
 
-class HubSite(model.Value):
+class HubSite(model.Value, frozen=True):
     """A hub: its signing key, and where it and its broker are found."""
 
     key: KeyText
@@ -90,7 +91,7 @@ class HubSite(model.Value):
     broker: Text
 
 
-class Trust(Document, tag="trust"):
+class Trust(Document, frozen=True, tag="trust"):
     """Who may sign what; root signs it, and version N+1 carries N's keys too."""
 
     version: Counter
@@ -116,15 +117,13 @@ class Trust(Document, tag="trust"):
         return (self.version,)
 
 
-class Deployment(Document, tag="deployment"):
-    """A manifest resolved, numbered and signed: what may run, and within what limits."""
+class Deployment(Document, frozen=True, tag="deployment"):
+    """A manifest resolved, numbered and signed: what may run, and its limits."""
 
     name: Name
     version: Counter
     issued_at: Seconds
-    workloads: Annotated[
-        tuple[model.Workload, ...], Meta(min_length=1, max_length=64)
-    ]
+    workloads: Annotated[tuple[model.Workload, ...], Meta(min_length=1, max_length=64)]
     parent: Parent = ""
     scope: Short = ""
 
@@ -139,7 +138,7 @@ class Deployment(Document, tag="deployment"):
         return (self.version,)
 
 
-class Tombstone(Document, tag="tombstone"):
+class Tombstone(Document, frozen=True, tag="tombstone"):
     """The end of a deployment; a later version may begin it again."""
 
     name: Name
@@ -159,7 +158,7 @@ class Tombstone(Document, tag="tombstone"):
         return (self.version,)
 
 
-class Voucher(Document, tag="voucher"):
+class Voucher(Document, frozen=True, tag="voucher"):
     """Lets the holder of a join key add devices, so many, in a window of time."""
 
     id: Id
@@ -184,7 +183,7 @@ class Voucher(Document, tag="voucher"):
         return (1,)
 
 
-class DeviceKeys(model.Value):
+class DeviceKeys(model.Value, frozen=True):
     """A device's public keys, one for each use."""
 
     sign: KeyText
@@ -194,7 +193,7 @@ class DeviceKeys(model.Value):
     tls: KeyText
 
 
-class Member(Document, tag="member"):
+class Member(Document, frozen=True, tag="member"):
     """A device says who it is; signed by the join key and by itself."""
 
     device: Id
@@ -214,7 +213,7 @@ class Member(Document, tag="member"):
         return (self.version,)
 
 
-class Node(Document, tag="node"):
+class Node(Document, frozen=True, tag="node"):
     """What the operator says of a device: approved, its labels, its scheduling."""
 
     name: Name
@@ -238,7 +237,7 @@ class Node(Document, tag="node"):
         return (self.version,)
 
 
-class Secret(Document, tag="secret"):
+class Secret(Document, frozen=True, tag="secret"):
     """A value sealed to one recipient; the box holds a signed `SecretValue`."""
 
     name: SecretName
@@ -260,7 +259,7 @@ class Secret(Document, tag="secret"):
         return (self.version,)
 
 
-class SecretValue(Document, tag="secret-value"):
+class SecretValue(Document, frozen=True, tag="secret-value"):
     """What is inside the box: signed too, so that re-wrapping it is found out."""
 
     name: SecretName
@@ -270,7 +269,7 @@ class SecretValue(Document, tag="secret-value"):
     """Base64url of the secret's bytes."""
 
 
-class Revocation(Document, tag="revocation"):
+class Revocation(Document, frozen=True, tag="revocation"):
     """Who is no longer trusted; each version holds all of the one before."""
 
     version: Counter
@@ -289,7 +288,7 @@ class Revocation(Document, tag="revocation"):
         return (self.version,)
 
 
-class Assignment(Document, tag="assignment"):
+class Assignment(Document, frozen=True, tag="assignment"):
     """The hub says which replicas one node should run."""
 
     node: Name
@@ -310,7 +309,7 @@ class Assignment(Document, tag="assignment"):
         return (self.generation, self.term, self.seq)
 
 
-class Beacon(Document, tag="beacon"):
+class Beacon(Document, frozen=True, tag="beacon"):
     """The hub says that what it published is still what it means."""
 
     generation: Counter
@@ -330,7 +329,7 @@ class Beacon(Document, tag="beacon"):
         return (self.generation, self.term, self.seq)
 
 
-class Report(Document, tag="report"):
+class Report(Document, frozen=True, tag="report"):
     """A node says what it runs, what it holds and what it is."""
 
     node: Name
@@ -357,7 +356,7 @@ class Report(Document, tag="report"):
         return (self.boot, self.seq)
 
 
-class Session(Document, tag="session"):
+class Session(Document, frozen=True, tag="session"):
     """An operator answers the hub's challenge; good for reading, for one hub."""
 
     nonce: Short
@@ -365,7 +364,7 @@ class Session(Document, tag="session"):
     """The hub's public key, so that one hub cannot pass it on to another."""
 
 
-class CertificateRequest(Document, tag="certificate-request"):
+class CertificateRequest(Document, frozen=True, tag="certificate-request"):
     """Asks the hub's CA for a client certificate for a TLS key.
 
     A device signs it to renew its own, however late; an operator signs it to let a
@@ -413,13 +412,19 @@ def kind_of(shape: type[Document]) -> str:
 
 
 def payload_type(shape: type[Document]) -> str:
-    """Return the DSSE payload type of a kind: ``application/vnd.tutti.trust.v1+json``."""
+    """Return the DSSE payload type: ``application/vnd.tutti.trust.v1+json``."""
     return f"{envelope.TYPE_PREFIX}{kind_of(shape)}.v1+json"
 
 
 SHAPES: Mapping[str, type[Document]] = MappingProxyType(
     {payload_type(shape): shape for shape in _SHAPES}
 )
+
+
+def identity(part: model.Value) -> str:
+    """Return ``sha256:<hex>`` of a part's one spelling."""
+    spelling = msgspec.json.encode(part, order="deterministic")
+    return f"sha256:{hashlib.sha256(spelling).hexdigest()}"
 
 
 def parse(payload_type: str, body: bytes) -> Document:

@@ -13,6 +13,7 @@ Source: DSSE v1 (secure-systems-lab/dsse), protocol.md.
 
 import binascii
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,6 +23,8 @@ from edge.errors import WireError
 ENVELOPE_MAX = 512 * 1024  # twice the largest payload, in base64 and with signatures
 PAYLOAD_MAX = 256 * 1024
 SIGNATURES_MAX = 8  # bounds the work a forger can cause per envelope
+BUNDLE_MAX = 1024 * 1024  # one MQTT message or one request
+BUNDLE_COUNT_MAX = 512
 TYPE_PREFIX = "application/vnd.tutti."
 
 
@@ -111,3 +114,28 @@ def signers(envelope: Envelope) -> frozenset[str]:
         for signature in envelope.signatures
         if sealing.is_signed(signature.keyid, signed, signature.sig)
     )
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several envelopes that travel together; each is judged for itself."""
+
+    documents: tuple[msgspec.Raw, ...]
+
+
+def bundle(envelopes: Iterable[bytes]) -> bytes:
+    """Return several encoded envelopes as one message, in their order."""
+    raw = tuple(msgspec.Raw(each) for each in envelopes)
+    return msgspec.json.encode(Bundle(documents=raw))
+
+
+def unbundle(data: bytes) -> tuple[bytes, ...]:
+    """Return the encoded envelopes in ``data``; raise `WireError` if it is too much."""
+    if len(data) > BUNDLE_MAX:
+        raise WireError(f"cannot read a bundle of {len(data)} bytes: too large")
+    try:
+        documents = msgspec.json.decode(data, type=Bundle).documents
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise WireError(f"cannot read a bundle: {error}") from error
+    if len(documents) > BUNDLE_COUNT_MAX:
+        raise WireError(f"cannot read a bundle of {len(documents)} documents: too many")
+    return tuple(bytes(each) for each in documents)

@@ -44,7 +44,7 @@ class Value(
     """A part of a document: frozen, strict, with one spelling."""
 
 
-class PlatformImage(Value):
+class PlatformImage(Value, frozen=True):
     """One architecture of an image: its manifest digest and image ID."""
 
     architecture: Short
@@ -52,7 +52,7 @@ class PlatformImage(Value):
     image_id: Digest
 
 
-class Image(Value):
+class Image(Value, frozen=True):
     """An image pinned for good: saving and loading changes a manifest, not the ID.
 
     ``reference`` is ``registry/repository``, without tag or digest; ``tag`` is what
@@ -70,7 +70,7 @@ class Image(Value):
         return f"{self.reference}@{self.digest}"
 
 
-class Port(Value):
+class Port(Value, frozen=True):
     """A published port; ``host`` is the device's, ``container`` inside."""
 
     host: PortNumber
@@ -79,7 +79,7 @@ class Port(Value):
     address: Short = ""
 
 
-class Volume(Value):
+class Volume(Value, frozen=True):
     """A folder kept outside the container.
 
     ``source`` is a volume's name, or a path on the device when it begins with ``/``.
@@ -90,7 +90,7 @@ class Volume(Value):
     read_only: bool = False
 
 
-class Resources(Value):
+class Resources(Value, frozen=True):
     """Limits the kernel enforces; 0 means no limit, except ``pids``."""
 
     memory: Bytes = 0
@@ -101,7 +101,7 @@ class Resources(Value):
     """Processes and threads; a fork bomb stops here."""
 
 
-class Health(Value):
+class Health(Value, frozen=True):
     """How to tell that a replica works; exactly one of http, tcp, command is set."""
 
     http: Text = ""
@@ -117,7 +117,7 @@ class Health(Value):
     """Failures in a row that make a replica unhealthy."""
 
 
-class Security(Value):
+class Security(Value, frozen=True):
     """What is given back of what was taken away; empty is fully hardened."""
 
     capabilities: Words = ()
@@ -129,7 +129,7 @@ class Security(Value):
     """Whether the container's own root file system is read-only (a hardening)."""
 
 
-class Workload(Value):
+class Workload(Value, frozen=True):
     """One container definition in a deployment."""
 
     name: Name
@@ -169,7 +169,7 @@ class Workload(Value):
     """How many stand-ins hold this workload's secrets."""
 
 
-class ReplicaPlace(Value):
+class ReplicaPlace(Value, frozen=True):
     """One replica as the hub assigns it: the slot, at which revision, which term."""
 
     slot: SlotName
@@ -184,7 +184,7 @@ ReplicaState = Literal[
 ]
 
 
-class ReplicaStatus(Value):
+class ReplicaStatus(Value, frozen=True):
     """One replica as its node sees it."""
 
     slot: SlotName
@@ -201,7 +201,7 @@ class ReplicaStatus(Value):
     """Why it is not running or not healthy; a sentence for people."""
 
 
-class Facts(Value):
+class Facts(Value, frozen=True):
     """What a device is, as it says itself; never selects secrets."""
 
     architecture: Short
@@ -216,7 +216,7 @@ class Facts(Value):
     """Host ports that something other than Tutti already listens on."""
 
 
-class Held(Value):
+class Held(Value, frozen=True):
     """The newest of one stream a device holds."""
 
     stream: Short

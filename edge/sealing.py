@@ -25,7 +25,9 @@ def to_text(data: bytes) -> str:
 
 def from_text(text: str) -> bytes:
     """Return the bytes of unpadded base64url; raise ValueError unless exact."""
-    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    data = base64.b64decode(
+        text + "=" * (-len(text) % 4), altchars=b"-_", validate=True
+    )
     if to_text(data) != text:
         raise binascii.Error("not in its one regular spelling")
     return data

@@ -1,0 +1,134 @@
+"""What was accepted so far: the heads of all streams, and who is who.
+
+The ledger is rebuilt at every start by judging the stored envelopes again (`replay`),
+so a changed byte on a disk or in a database never becomes trust. On replay nothing
+expires: expiry is judged once, when a document is first accepted.
+"""
+
+from dataclasses import dataclass, field
+
+from edge import documents
+from edge.documents import (
+    Deployment,
+    Document,
+    Member,
+    Node,
+    Operator,
+    Revocation,
+    Secret,
+    Tombstone,
+    Trust,
+    Voucher,
+)
+from edge.trust.verdict import Accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest accepted document of a stream."""
+
+    counter: tuple[int, ...]
+    digest: str
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """A device that joined: its member document and that document's digest."""
+
+    member: Member
+    digest: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """Everything judging needs to remember; `record` is its only change.
+
+    ``anchor`` is the fingerprint of the root key set the first trust document must
+    carry. ``me`` is this device's id on a device, "" elsewhere.
+    ``counts_uses`` is set where all members of a voucher are seen: on the hub.
+    """
+
+    fleet: str
+    anchor: str
+    me: str = ""
+    counts_uses: bool = False
+    floor: float = 0.0
+    trust: Trust | None = None
+    revocation: Revocation | None = None
+    heads: dict[str, Head] = field(default_factory=dict)
+    operators: dict[str, Operator] = field(default_factory=dict)
+    """Every operator key a trust document ever named, for replay."""
+    vouchers: dict[str, Voucher] = field(default_factory=dict)
+    members: dict[str, Enrolled] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Node name → id of the device that had it first."""
+    uses: dict[str, set[str]] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    secrets: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Secret name → recipient → version."""
+
+    def head(self, stream: str) -> Head | None:
+        """Return the newest accepted of a stream."""
+        return self.heads.get(stream)
+
+    def is_revoked(self, device: str) -> bool:
+        """Return whether the device, or the voucher it came by, was revoked."""
+        if self.revocation is None:
+            return False
+        if device in self.revocation.devices:
+            return True
+        enrolled = self.members.get(device)
+        return bool(enrolled and enrolled.member.voucher in self.revocation.vouchers)
+
+    def member_named(self, name: str) -> Enrolled | None:
+        """Return the device that carries a node name."""
+        return self.members.get(self.names.get(name, ""))
+
+    def record(self, accepted: Accepted) -> None:
+        """Remember an accepted document; call it once the bytes are safe."""
+        document = accepted.document
+        if document.stream:
+            scope = getattr(document, "scope", "")
+            head = Head(counter=document.counter, digest=accepted.digest, scope=scope)
+            self.heads[document.stream] = head
+        self._raise_floor(document)
+        self._index(document, accepted.digest)
+
+    def _raise_floor(self, document: Document) -> None:
+        """Only root's and operators' documents carry ``issued_at``."""
+        self.floor = max(self.floor, getattr(document, "issued_at", 0.0))
+
+    def _index(self, document: Document, digest: str) -> None:
+        match document:
+            case Trust():
+                self.trust = document
+                self.operators.update({each.key: each for each in document.operators})
+            case Revocation():
+                self.revocation = document
+            case Voucher():
+                self.vouchers[document.id] = document
+            case Member():
+                self._enrol(document, digest)
+            case Node():
+                self.nodes[document.device] = document
+            case Deployment():
+                self.deployments[document.name] = document
+            case Tombstone():
+                self.deployments.pop(document.name, None)
+            case Secret():
+                recipients = self.secrets.setdefault(document.name, {})
+                recipients[document.recipient] = document.version
+            case _:
+                pass
+
+    def _enrol(self, member: Member, digest: str) -> None:
+        self.members[member.device] = Enrolled(member=member, digest=digest)
+        self.names.setdefault(member.name, member.device)
+        self.uses.setdefault(member.voucher, set()).add(member.device)
+
+
+def fingerprint(root: documents.KeySet) -> str:
+    """Return what people compare and join files carry: the digest of the root keys."""
+    return documents.identity(root)

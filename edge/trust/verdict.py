@@ -1,0 +1,66 @@
+"""What comes of judging a document: accepted, known already, or refused by name.
+
+Refusals are expected, so they are values. Each has a name it is counted under.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.documents import Document
+
+Reason = Literal[
+    "malformed",
+    "unsigned",
+    "not-authorised",
+    "wrong-fleet",
+    "wrong-recipient",
+    "wrong-kind",
+    "wrong-device",
+    "rolled-back",
+    "conflict",
+    "counter-jump",
+    "expired",
+    "out-of-scope",
+    "revoked",
+    "unknown-voucher",
+    "voucher-closed",
+    "voucher-used-up",
+    "name-taken",
+    "unknown-device",
+    "wrong-member",
+    "wrong-generation",
+    "not-sealed-to-us",
+    "re-wrapped",
+    "takes-away",
+    "out-of-limits",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A new document that counts; nothing was recorded yet."""
+
+    document: Document
+    digest: str
+    envelope: bytes
+    signers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The very document that is held already."""
+
+    document: Document
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A document that changes nothing, with the name it is counted under."""
+
+    reason: Reason
+    problem: str
+    kind: str = ""
+
+
+Verdict = Accepted | Known | Refused
