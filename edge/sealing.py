@@ -74,6 +74,11 @@ class OpeningKey:
             raise TrustError("not-sealed-to-us", problem) from error
 
 
+def exchange_public(private: bytes) -> str:
+    """Return the X25519 public key of 32 private bytes (RFC 7748 clamps them)."""
+    return to_text(sodium.crypto_scalarmult_base(private))
+
+
 def is_key(text: str) -> bool:
     """Return whether ``text`` is the regular spelling of a 32-byte public key."""
     return KEY_TEXT.fullmatch(text) is not None and to_text(_lenient(text)) == text

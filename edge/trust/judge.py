@@ -63,7 +63,7 @@ def _judge(claim: Claim, data: bytes) -> Verdict:
         return Refused(reason=refused.reason, problem=refused.problem, kind=kind)
     head = claim.ledger.head(claim.document.stream)
     if head is not None and head.digest == claim.digest:
-        return Known(document=claim.document, digest=claim.digest)
+        return Known(document=claim.document, digest=claim.digest, envelope=data)
     return Accepted(
         document=claim.document,
         digest=claim.digest,

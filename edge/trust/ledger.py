@@ -20,7 +20,7 @@ from edge.documents import (
     Trust,
     Voucher,
 )
-from edge.trust.verdict import Accepted
+from edge.trust.verdict import Accepted, Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Ledger:
         """Return the device that carries a node name."""
         return self.members.get(self.names.get(name, ""))
 
-    def record(self, accepted: Accepted) -> None:
+    def record(self, accepted: Accepted | Known) -> None:
         """Remember an accepted document; call it once the bytes are safe."""
         document = accepted.document
         if document.stream:

@@ -48,10 +48,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The very document that is held already."""
+    """The very document that is held already, in case its file was lost."""
 
     document: Document
     digest: str
+    envelope: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

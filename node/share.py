@@ -1,0 +1,183 @@
+"""This node's share: which replicas it runs, by the operator's word and the hub's.
+
+Rules (DESIGN §4):
+
+- The operator says what may run, the hub says where; only both together start one.
+- A place outside what the operator signed (labels, sites, replica count, revision) is
+  refused and changes nothing.
+- A replica is given up only for a cause the operator signed: a newer deployment, a
+  tombstone, this node drained or relabelled, this device revoked. An assignment that
+  merely forgets one is refused for that replica: the hub cannot take away.
+- A device whose voucher waits for approval runs nothing before its node document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.documents import Assignment, Deployment, Scheduling
+from edge.model import ReplicaPlace, Workload
+from edge.names import SLOT
+from edge.trust import Refused
+
+Places = Mapping[str, ReplicaPlace]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What operators said of this device; ``labels`` include its own facts."""
+
+    name: str
+    site: str
+    labels: Mapping[str, str]
+    scheduling: Scheduling = "active"
+    is_ready: bool = True
+    is_revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What to run from now on, and what was refused on the way."""
+
+    places: Places
+    refused: tuple[Refused, ...] = ()
+
+
+def share(
+    held: Places,
+    assignment: Assignment | None,
+    deployments: Mapping[str, Deployment],
+    standing: Standing,
+) -> Share:
+    """Return the new share; ``deployments`` holds the newest of each, by name."""
+    if standing.is_revoked or not standing.is_ready:
+        return Share(places={})
+    if assignment is None:
+        return Share(places=_kept(held, deployments, standing))
+    offered = {place.slot: place for place in assignment.replicas}
+    taken, refused = _taken(held, offered, deployments, standing)
+    forgotten = {slot: each for slot, each in held.items() if slot not in offered}
+    kept = _kept(forgotten, deployments, standing, is_forgotten=True)
+    refused += tuple(_takes_away(place) for place in kept.values())
+    return Share(places={**kept, **taken}, refused=refused)
+
+
+def workload_of(place: ReplicaPlace, deployment: Deployment) -> Workload | None:
+    """Return the workload a place means."""
+    for workload in deployment.workloads:
+        if workload.name == place.workload:
+            return workload
+    return None
+
+
+def _taken(
+    held: Places,
+    offered: Places,
+    deployments: Mapping[str, Deployment],
+    standing: Standing,
+) -> tuple[dict[str, ReplicaPlace], tuple[Refused, ...]]:
+    """Return the offered places that are within limits; a refused one stays as held."""
+    taken: dict[str, ReplicaPlace] = {}
+    refused: list[Refused] = []
+    for slot, place in sorted(offered.items()):
+        problem = _beyond(place, deployments.get(place.deployment), standing)
+        before = held.get(slot)
+        if problem is None:
+            taken[slot] = place
+            continue
+        refused.append(problem)
+        if before is not None and _is_kept(before, deployments, standing):
+            taken[slot] = before
+    return taken, tuple(refused)
+
+
+def _beyond(
+    place: ReplicaPlace, deployment: Deployment | None, standing: Standing
+) -> Refused | None:
+    """Return how a place goes beyond what the operator signed."""
+    if deployment is None:
+        return _limit(place, f"no operator's deployment {place.deployment!r} is held")
+    if place.version != deployment.version:
+        problem = f"revision {place.version} of it, {deployment.version} is held"
+        return _limit(place, problem)
+    workload = workload_of(place, deployment)
+    if workload is None:
+        return _limit(place, f"the deployment has no workload {place.workload!r}")
+    problem_with_slot = _slot_problem(place, workload, standing)
+    if problem_with_slot:
+        return _limit(place, problem_with_slot)
+    return _unsuitable(place, workload, standing)
+
+
+def _slot_problem(place: ReplicaPlace, workload: Workload, standing: Standing) -> str:
+    match = SLOT.fullmatch(place.slot)
+    if match is None or (match["deployment"], match["workload"]) != (
+        place.deployment,
+        place.workload,
+    ):
+        return "the slot is another workload's"
+    if match["node"] is not None:
+        owns = workload.every and match["node"] == standing.name
+        return "" if owns else "the slot is another node's"
+    if int(match["index"]) > workload.replicas:
+        return f"the operator signed {workload.replicas} replicas"
+    return ""
+
+
+def _unsuitable(
+    place: ReplicaPlace, workload: Workload, standing: Standing
+) -> Refused | None:
+    if workload.sites and standing.site not in workload.sites:
+        return _limit(place, f"it may not run at site {standing.site!r}")
+    required = dict(workload.require)
+    key, separator, value = workload.every.partition("=")
+    if separator:
+        required[key] = value
+    for key, value in sorted(required.items()):
+        if standing.labels.get(key) != value:
+            return _limit(place, f"this node does not carry {key}={value}")
+    return None
+
+
+def _kept(
+    held: Places,
+    deployments: Mapping[str, Deployment],
+    standing: Standing,
+    *,
+    is_forgotten: bool = False,
+) -> dict[str, ReplicaPlace]:
+    return {
+        slot: place
+        for slot, place in sorted(held.items())
+        if _is_kept(place, deployments, standing)
+        and not (is_forgotten and _has_cause(place, deployments, standing))
+    }
+
+
+def _is_kept(
+    place: ReplicaPlace, deployments: Mapping[str, Deployment], standing: Standing
+) -> bool:
+    """Return whether nothing the operator signed ends this replica by itself."""
+    deployment = deployments.get(place.deployment)
+    if deployment is None:
+        return False  # a tombstone
+    if deployment.version != place.version:
+        return True  # until the hub says where the newer one goes
+    return _beyond(place, deployment, standing) is None
+
+
+def _has_cause(
+    place: ReplicaPlace, deployments: Mapping[str, Deployment], standing: Standing
+) -> bool:
+    """Return whether the hub may move this replica away."""
+    newest = deployments[place.deployment].version
+    return newest > place.version or standing.scheduling == "drained"
+
+
+def _limit(place: ReplicaPlace, problem: str) -> Refused:
+    sentence = f"cannot run {place.slot} as assigned: {problem}"
+    return Refused(reason="out-of-limits", problem=sentence, kind="assignment")
+
+
+def _takes_away(place: ReplicaPlace) -> Refused:
+    sentence = f"cannot give up {place.slot}: the hub's assignment names no cause"
+    return Refused(reason="takes-away", problem=sentence, kind="assignment")

@@ -1,0 +1,210 @@
+"""The device's own disk: the truth it acts on when nobody else is there.
+
+One file for each document (the newest of its stream, deployments for each revision in
+use), a file of counters, the places it runs. Rules:
+
+- A document is on disk before it is acted on; temp file, fsync, rename (`edge.files`).
+- At start every envelope is judged again. One that fails is moved to ``damaged/``; its
+  counter is still in ``heads.json``, so nothing older can slip in, and the hub sends
+  it again because the report no longer lists it.
+- The trust chain is kept whole: it is what everything else is judged by.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge import documents, envelope, files, model
+from edge.documents import Deployment, Document, Tombstone, Trust
+from edge.errors import StoreError
+from edge.trust import Accepted, Head, Known, Ledger, judge
+
+STATE_MAX = 4 * 1024 * 1024  # bytes of heads.json or share.json; about 10,000 entries
+CHAIN = (
+    "trust",
+    "voucher",
+    "member",
+    "node",
+    "revocation",
+    "deployment",
+    "secret",
+    "assignment",
+    "beacon",
+)
+"""The order of replay: what is judged by something comes after it."""
+
+
+class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    counter: tuple[int, ...]
+    digest: str
+    scope: str = ""
+
+
+class _Heads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    floor: float
+    heads: dict[str, _Head]
+
+
+class Store:
+    """Everything a device keeps, under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is read or made yet."""
+        self.folder = folder
+        self.documents = folder / "documents"
+        self.damaged: list[str] = []
+        """Files moved aside at the last `load`, for the event log."""
+        self.missing: set[str] = set()
+        """Streams whose counter is known but whose newest document is not."""
+
+    def load(self, ledger: Ledger) -> None:
+        """Judge everything stored again and tell ``ledger``."""
+        self.damaged, self.missing = [], set()
+        for path in self._in_order():
+            self._replay(path, ledger)
+        self._raise_heads(ledger)
+
+    def keep(self, verdicts: Iterable[Accepted | Known], ledger: Ledger) -> None:
+        """Write new documents and then the counters; raise `StoreError` if it fails.
+
+        A document that is known but whose file was lost is written again.
+        """
+        written = [each for each in verdicts if self._is_wanted(each)]
+        for each in written:
+            files.write(self._path(each.document), each.envelope)
+            if each.document.stream in self.missing:
+                ledger.record(each)
+                self.missing.discard(each.document.stream)
+        if written:
+            self._write_heads(ledger)
+
+    def read(self, document: Document) -> bytes | None:
+        """Return the stored envelope of a document, None when it is not there."""
+        return files.read(self._path(document), at_most=envelope.ENVELOPE_MAX)
+
+    def deployment(self, name: str, version: int) -> Deployment | None:
+        """Return one revision of a deployment that is still kept."""
+        path = self.documents / f"deployment+{name}.{version}.json"
+        data = files.read(path, at_most=envelope.ENVELOPE_MAX)
+        if data is None:
+            return None
+        sealed = envelope.decode(data)
+        document = documents.parse(sealed.payload_type, sealed.body)
+        return document if isinstance(document, Deployment) else None
+
+    def prune(self, ledger: Ledger, places: Iterable[model.ReplicaPlace]) -> None:
+        """Remove revisions that are neither the newest nor run, and ended secrets."""
+        used = {(place.deployment, place.version) for place in places}
+        for path in sorted(self.documents.glob("deployment+*.json")):
+            name, version = _revision(path)
+            newest = ledger.head(f"deployment/{name}")
+            is_newest = newest is not None and newest.counter == (version,)
+            if not is_newest and (name, version) not in used:
+                files.remove(path)
+
+    def read_places(self) -> tuple[model.ReplicaPlace, ...]:
+        """Return what this device ran last."""
+        path = self.folder / "share.json"
+        content = files.read(path, at_most=STATE_MAX)
+        if content is None:
+            return ()
+        try:
+            return msgspec.json.decode(content, type=tuple[model.ReplicaPlace, ...])
+        except msgspec.MsgspecError:
+            self._set_aside(path)
+            return ()
+
+    def write_places(self, places: Iterable[model.ReplicaPlace]) -> None:
+        """Remember what this device runs, before it is started or stopped."""
+        content = msgspec.json.encode(tuple(places))
+        if files.read(self.folder / "share.json", at_most=STATE_MAX) != content:
+            files.write(self.folder / "share.json", content)
+
+    def next_boot(self) -> int:
+        """Return this start's number, larger than every one before, and remember it."""
+        path = self.folder / "boot"
+        content = files.read(path, at_most=32) or b"0"
+        number = (
+            int(content) + 1 if content.isdigit() else self._boot_after_damage(path)
+        )
+        files.write(path, b"%d" % number)
+        return number
+
+    def _boot_after_damage(self, path: Path) -> int:
+        problem = f"cannot read the boot counter in {path}; write a higher number there"
+        raise StoreError(problem)
+
+    def _is_wanted(self, verdict: Accepted | Known) -> bool:
+        return isinstance(verdict, Accepted) or (
+            verdict.document.stream in self.missing
+        )
+
+    def _in_order(self) -> list[Path]:
+        found = [each for each in self.documents.glob("*.json") if _rank(each) >= 0]
+        return sorted(found, key=lambda path: (_rank(path), *_revision(path)))
+
+    def _replay(self, path: Path, ledger: Ledger) -> None:
+        data = files.read(path, at_most=envelope.ENVELOPE_MAX) or b""
+        verdict = judge(data, ledger, None)
+        if isinstance(verdict, Accepted):
+            ledger.record(verdict)
+        elif not isinstance(verdict, Known):
+            self._set_aside(path)
+
+    def _set_aside(self, path: Path) -> None:
+        aside = self.folder / "damaged"
+        aside.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
+        path.replace(aside / path.name)
+        self.damaged.append(path.name)
+
+    def _path(self, document: Document) -> Path:
+        name = document.stream.replace("/", "+")
+        if isinstance(document, Trust | Deployment | Tombstone):
+            name = f"{name}.{document.version}"
+        return self.documents / f"{name}.json"
+
+    def _write_heads(self, ledger: Ledger) -> None:
+        heads = {stream: _to_disk(head) for stream, head in ledger.heads.items()}
+        state = _Heads(floor=ledger.floor, heads=heads)
+        content = msgspec.json.encode(state, order="deterministic")
+        files.write(self.folder / "heads.json", content)
+
+    def _raise_heads(self, ledger: Ledger) -> None:
+        """Counters outlive their documents: what was held once is never undercut."""
+        path = self.folder / "heads.json"
+        content = files.read(path, at_most=STATE_MAX)
+        if content is None:
+            return
+        try:
+            state = msgspec.json.decode(content, type=_Heads)
+        except msgspec.MsgspecError:
+            self._set_aside(path)
+            return
+        ledger.floor = max(ledger.floor, state.floor)
+        for stream, head in state.heads.items():
+            held = ledger.head(stream)
+            if held is None or held.counter < head.counter:
+                ledger.heads[stream] = _from_disk(head)
+                self.missing.add(stream)
+
+
+def _to_disk(head: Head) -> _Head:
+    return _Head(counter=head.counter, digest=head.digest, scope=head.scope)
+
+
+def _from_disk(head: _Head) -> Head:
+    return Head(counter=head.counter, digest=head.digest, scope=head.scope)
+
+
+def _rank(path: Path) -> int:
+    kind = path.name.partition("+")[0].partition(".")[0]
+    return CHAIN.index(kind) if kind in CHAIN else -1
+
+
+def _revision(path: Path) -> tuple[str, Any]:
+    """Return (name, version) of ``deployment+web.3.json``, version 0 where none."""
+    stem = path.name.removesuffix(".json").partition("+")[2] or path.stem
+    name, _, version = stem.rpartition(".")
+    return (name, int(version)) if version.isdigit() else (stem, 0)
