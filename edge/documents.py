@@ -449,7 +449,7 @@ def encode(document: Document) -> bytes:
     return msgspec.json.encode(document, order="deterministic")
 
 
-def sign(document: Document, *keys: sealing.SigningKey) -> bytes:
+def sign(document: Document, *keys: sealing.Signer) -> bytes:
     """Return the encoded envelope of ``document`` signed by each key.
 
     Raises `WireError` for a document that no reader would accept.
@@ -457,7 +457,7 @@ def sign(document: Document, *keys: sealing.SigningKey) -> bytes:
     kind = payload_type(type(document))
     body = encode(_regular(document))
     parse(kind, body)
-    return envelope.sign(kind, body, list(keys))
+    return envelope.sign(kind, body, keys)
 
 
 def _regular(document: Document) -> Document:

@@ -13,7 +13,7 @@ Source: DSSE v1 (secure-systems-lab/dsse), protocol.md.
 
 import binascii
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -71,7 +71,7 @@ def digest(payload_type: str, payload: bytes) -> str:
     return f"sha256:{hashlib.sha256(signed).hexdigest()}"
 
 
-def sign(payload_type: str, payload: bytes, keys: list[sealing.SigningKey]) -> bytes:
+def sign(payload_type: str, payload: bytes, keys: Sequence[sealing.Signer]) -> bytes:
     """Return the encoded envelope of ``payload`` signed with each key, in order."""
     signed = pre_authentication(payload_type, payload)
     signatures = tuple(

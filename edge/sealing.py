@@ -8,6 +8,7 @@ document inside, never by the box).
 import base64
 import binascii
 import re
+from typing import Protocol
 
 import nacl.bindings as sodium
 from nacl.exceptions import CryptoError
@@ -31,6 +32,24 @@ def from_text(text: str) -> bytes:
     if to_text(data) != text:
         raise binascii.Error("not in its one regular spelling")
     return data
+
+
+class Signer(Protocol):
+    """Whatever signs with an Ed25519 key: the key itself, or an agent that has it."""
+
+    @property
+    def public(self) -> str:
+        """Return the public half."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the detached signature, 64 bytes."""
+
+
+class Opener(Protocol):
+    """Whatever opens boxes sealed to an X25519 key."""
+
+    def open(self, box: bytes) -> bytes:
+        """Return what was sealed to this key; raise `TrustError` if it was not."""
 
 
 class SigningKey:

@@ -6,7 +6,7 @@ from edge.errors import TrustError
 from edge.trust.ledger import Ledger
 
 
-def open_secret(secret: Secret, key: sealing.OpeningKey, ledger: Ledger) -> bytes:
+def open_secret(secret: Secret, key: sealing.Opener, ledger: Ledger) -> bytes:
     """Return the secret's bytes; raise `TrustError` unless an operator meant us.
 
     The signature inside the box is what counts: a box can be made by anyone, and a
