@@ -7,8 +7,7 @@ checked, against the CA the root named; the member document comes out the same e
 time; certificate, voucher and member are stored when the hub has accepted.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge import documents, files, sealing, tls
@@ -17,57 +16,14 @@ from edge.errors import ConfigError, EdgeError, RequestError, TrustError, Unreac
 from edge.joinfile import JoinFile
 from edge.names import NAME_RULE, is_name
 from edge.trust import Accepted, Head, Known, Ledger, Refused, judge
+from node.device import Device
 from node.hub_api import HubApi
-from node.identity import Identity
-from node.store import Store
 
-CERTIFICATE = "certificate.pem"
-ANCHOR = "anchor"
 SERIAL = "certificate.serial"
 SERIAL_SKIP = 900
 """How far to skip when the hub has seen a higher serial (a restored old disk); less
 than what `edge.trust.versions` takes for a jump."""
 SKIPS = 8
-Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """What enrolment works on: keys, disk, what is believed, the wall clock."""
-
-    identity: Identity
-    store: Store
-    ledger: Ledger
-    clock: Clock
-
-    def judge_peer(self, certificate: object) -> None:
-        """Judge a server's certificate by max(clock, floor); raise `TrustError`."""
-        if isinstance(certificate, dict):
-            tls.check_validity(certificate, self.clock(), self.ledger.floor)
-
-
-def is_enrolled(device: Device) -> bool:
-    """Return whether this device is a member and holds a certificate."""
-    has_certificate = (device.store.folder / CERTIFICATE).exists()
-    return device.identity.device in device.ledger.members and has_certificate
-
-
-def anchor(folder: Path) -> tuple[str, str]:
-    """Return (fleet, root fingerprint) this device was enrolled to, or ("", "")."""
-    content = files.read(folder / ANCHOR, at_most=1024) or b""
-    fleet, _, root = content.decode("ascii", "replace").strip().partition(" ")
-    return fleet, root
-
-
-def remember_anchor(folder: Path, join: JoinFile) -> None:
-    """Pin the fleet; raise `ConfigError` when the device belongs to another one."""
-    fleet, root = anchor(folder)
-    if not fleet:
-        files.write(folder / ANCHOR, f"{join.fleet} {join.root}\n".encode())
-        return
-    if fleet != join.fleet:
-        problem = f"cannot join fleet {join.fleet!r}: this device began with {fleet!r}"
-        raise ConfigError(f"{problem}; move {folder} aside to start over")
 
 
 def raise_floors(ledger: Ledger, join: JoinFile) -> None:
@@ -82,6 +38,7 @@ def enrol(device: Device, join: JoinFile, name: str, hubs: Iterator[str]) -> str
 
     Raises `RequestError` when a hub says no, `Unreachable` when none answered.
     """
+    raise_floors(device.ledger, join)
     if not is_name(name):
         raise ConfigError(f"cannot enrol as {name!r}: a name is {NAME_RULE}")
     last: EdgeError = Unreachable("cannot enrol: no hub is known and mDNS found none")
@@ -190,7 +147,7 @@ def _next_serial(folder: Path, *, skip: int = 1) -> int:
 def _keep_certificate(device: Device, certificate: str) -> None:
     pem = certificate.encode()
     tls.validity(pem)  # refuses what is not a certificate
-    files.write(device.store.folder / CERTIFICATE, pem)
+    files.write(device.certificate, pem)
 
 
 def _accept(device: Device, verdict: Accepted | Known | Refused) -> None:

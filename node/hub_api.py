@@ -32,7 +32,7 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[_Result, ...] = ()
-    error: dict[str, Any] = {}  # noqa: RUF012 - msgspec gives each its own
+    error: dict[str, Any] = {}
 
 
 class HubApi:

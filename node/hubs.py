@@ -1,0 +1,28 @@
+"""Where a hub may be found: what was set, what the join file or root says, mDNS.
+
+Only places to try: whoever answers must prove itself by signatures and certificate.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from edge.trust import Ledger
+
+BROWSE_FOR = 4.0
+"""Seconds to listen for mDNS answers; one round trip takes about 1.6 s."""
+
+
+def known(setting: str, join: Iterable[str], ledger: Ledger) -> tuple[str, ...]:
+    """Return the addresses that are known without asking anyone, best first."""
+    trusted = ledger.trust.hubs if ledger.trust else ()
+    found = [setting, *join, *(hub.url for hub in trusted)]
+    return tuple(dict.fromkeys(url for url in found if url))
+
+
+def candidates(fleet: str, addresses: Iterable[str]) -> Iterator[str]:
+    """Yield known addresses, and then, only if none of them did, what mDNS finds."""
+    yield from addresses
+    # zeroconf costs 5 MiB: only a device that is not enrolled yet comes here.
+    from netmesh import discovery  # noqa: PLC0415
+
+    yield from asyncio.run(discovery.find_hubs(fleet, within=BROWSE_FOR))

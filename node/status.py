@@ -1,0 +1,66 @@
+"""What ``edge-node status`` and ``edge-node events`` show, with no hub needed.
+
+The daemon leaves its status in the run folder (tmpfs, so nothing wears out); the
+commands read it and the event log, and never touch what the daemon holds.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge import files
+from edge.errors import ConfigError
+from node import journal
+
+FILE = "status.json"
+FILE_MAX = 4 * 1024 * 1024
+JOURNAL = "events.jsonl"
+
+
+def write(run: Path, status: dict[str, Any]) -> None:
+    """Leave the daemon's status where the command finds it."""
+    path = run / FILE
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.encode(status))
+    fresh.chmod(files.PRIVATE)
+    fresh.replace(path)  # no fsync: it means nothing after a reboot
+
+
+def read(run: Path) -> dict[str, Any]:
+    """Return the daemon's status; raise `ConfigError` when it never ran here."""
+    content = files.read(run / FILE, at_most=FILE_MAX)
+    if content is None:
+        problem = f"cannot tell the status: no edge-node left one in {run}"
+        raise ConfigError(f"{problem}; start it, or name its folder with --run")
+    return dict(msgspec.json.decode(content, type=dict[str, Any]))
+
+
+def events(state: Path) -> list[dict[str, Any]]:
+    """Return the device's event log, oldest first."""
+    found = journal.load(state / JOURNAL).events
+    return [msgspec.to_builtins(event) for event in found]
+
+
+def tell(status: dict[str, Any]) -> str:
+    """Return the status as lines for people."""
+    lines = [
+        f"node    {status['name']} ({status['device']}), fleet {status['fleet']}",
+        f"hub     {status['hub']}",
+        f"site    {status['site']}  labels {_labels(status['labels'])}",
+        f"docs    trust {status['trust']}, generation {status['generation']}",
+    ]
+    for replica in status["replicas"]:
+        health = "healthy" if replica.get("healthy") else "not healthy"
+        reason = f"  {replica['reason']}" if replica.get("reason") else ""
+        lines.append(
+            f"runs    {replica['slot']} revision {replica['version']}: "
+            f"{replica['state']}, {health}{reason}"
+        )
+    refusals = sorted(status["refusals"].items())
+    lines += [f"refused {count} × {name}" for name, count in refusals]
+    return "\n".join(lines)
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "-"
