@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from edge.errors import LabError
 from edge.lab import programs
@@ -62,8 +62,7 @@ class Settings:
     stop_signal: str = "SIGTERM"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(NamedTuple):
     """One archive, compressed in ``path``.
 
     ``digest`` is of the compressed bytes, ``content`` of the bytes before that.
@@ -94,14 +93,13 @@ def layer(folder: Path, path: Path) -> Layer:
     archive = path.with_suffix(".tar")
     argv = (*ARCHIVE, f"--file={archive}", f"--directory={folder}", ".")
     programs.call(*argv, within=ARCHIVE_WITHIN)
-    _compress(archive, path)
-    size, digest, content = (
-        path.stat().st_size,
-        _file_digest(path),
-        _file_digest(archive),
-    )
-    archive.unlink()
-    return Layer(path=path, size=size, digest=digest, content=content)
+    try:
+        _compress(archive, path)
+        digest, content = _file_digest(path), _file_digest(archive)
+        archive.unlink()
+        return Layer(path, path.stat().st_size, digest, content)
+    except OSError as error:
+        raise LabError(f"cannot build an image from {folder}: {error}") from error
 
 
 def push(

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ LOOK_EVERY = 0.02
 ANSWER_TIMEOUT = 2.0
 ENDS_WITHIN = 3.0
 OK = 200
+CONNECT = "import socket, sys; socket.create_connection(sys.argv[1:], 3)"
 
 
 def start(lab: LabLayout) -> None:
@@ -47,9 +49,9 @@ def check_reachable(lab: LabLayout, machine: Machine) -> None:
 
     The host's own firewall is not ours to open.
     """
-    enter = ("nsenter", f"--net={machine.namespace_path}", "busybox", "wget")
+    enter = ("nsenter", f"--net={machine.namespace_path}", sys.executable, "-I", "-c")
     try:
-        programs.call(*enter, "-q", "-T", "3", "-O", "-", f"http://{lab.registry}/v2/")
+        programs.call(*enter, CONNECT, lab.host_address, str(REGISTRY_PORT))
     except LabError as error:
         problem = f"cannot reach the registry at {lab.registry} from {machine.name}"
         advice = f"let the host's firewall accept what comes in on {lab.lan}"
