@@ -22,6 +22,8 @@ FILE_MAX = 8 * 1024 * 1024
 REPEAT_FOR = 60.0
 """Seconds in which the same sentence is not written again: a broken hub must not wear
 out the flash of a device."""
+BURST = 60
+"""Events in `REPEAT_FOR` seconds; what comes on top is counted elsewhere, not told."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,8 +46,8 @@ class Journal:
     lines: int = 0
 
     def add(self, kind: str, subject: str, text: str, at: float) -> Event | None:
-        """Write an event unless the very same one was written a moment ago."""
-        if self._is_repeat(kind, subject, text, at):
+        """Write an event unless it was just written, or there were too many."""
+        if self._is_repeat(kind, subject, text, at) or self._is_flood(at):
             return None
         seq = self.events[-1].seq + 1 if self.events else 1
         event = Event(seq=seq, at=at, kind=kind, subject=subject, text=text[:TEXT_MAX])
@@ -72,6 +74,11 @@ class Journal:
             and 0 <= at - event.at < REPEAT_FOR
             for event in list(self.events)[-20:]
         )
+
+    def _is_flood(self, at: float) -> bool:
+        if len(self.events) < BURST:
+            return False
+        return 0 <= at - self.events[-BURST].at < REPEAT_FOR
 
     def _append(self, event: Event) -> None:
         self.lines += 1

@@ -80,9 +80,14 @@ class Store:
         if written:
             self._write_heads(ledger)
 
-    def read(self, document: Document) -> bytes | None:
-        """Return the stored envelope of a document, None when it is not there."""
-        return files.read(self._path(document), at_most=envelope.ENVELOPE_MAX)
+    def document(self, stream: str) -> Document | None:
+        """Return the stored document of a stream that keeps one file, or None."""
+        path = self.documents / f"{stream.replace('/', '+')}.json"
+        data = files.read(path, at_most=envelope.ENVELOPE_MAX)
+        if data is None:
+            return None
+        sealed = envelope.decode(data)
+        return documents.parse(sealed.payload_type, sealed.body)
 
     def deployment(self, name: str, version: int) -> Deployment | None:
         """Return one revision of a deployment that is still kept."""

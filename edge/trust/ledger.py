@@ -5,10 +5,12 @@ so a changed byte on a disk or in a database never becomes trust. On replay noth
 expires: expiry is judged once, when a document is first accepted.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from edge import documents
 from edge.documents import (
+    Assignment,
+    Beacon,
     Deployment,
     Document,
     Member,
@@ -66,6 +68,9 @@ class Ledger:
     uses: dict[str, set[str]] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
+    assignment: Assignment | None = None
+    """On a device: the newest word of the hub to it."""
+    beacon: Beacon | None = None
     secrets: dict[str, dict[str, int]] = field(default_factory=dict)
     """Secret name → recipient → version."""
 
@@ -96,6 +101,11 @@ class Ledger:
         self._raise_floor(document)
         self._index(document, accepted.digest)
 
+    def take_over(self, other: "Ledger") -> None:
+        """Become what ``other`` is: what was read from disk after a failed write."""
+        for name in (each.name for each in fields(self)):
+            setattr(self, name, getattr(other, name))
+
     def _raise_floor(self, document: Document) -> None:
         """Only root's and operators' documents carry ``issued_at``."""
         self.floor = max(self.floor, getattr(document, "issued_at", 0.0))
@@ -113,6 +123,11 @@ class Ledger:
                 self._enrol(document, digest)
             case Node():
                 self.nodes[document.device] = document
+            case _:
+                self._index_work(document)
+
+    def _index_work(self, document: Document) -> None:
+        match document:
             case Deployment():
                 self.deployments[document.name] = document
             case Tombstone():
@@ -120,6 +135,10 @@ class Ledger:
             case Secret():
                 recipients = self.secrets.setdefault(document.name, {})
                 recipients[document.recipient] = document.version
+            case Assignment() if document.device == self.me:
+                self.assignment = document
+            case Beacon():
+                self.beacon = document
             case _:
                 pass
 

@@ -33,6 +33,7 @@ Reason = Literal[
     "re-wrapped",
     "takes-away",
     "out-of-limits",
+    "not-stored",
 ]
 
 

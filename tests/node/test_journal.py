@@ -20,6 +20,13 @@ def test_the_same_sentence_is_written_once_a_minute(tmp_path):
     assert log.add("refused", "web", "not signed", 100.0) is not None
 
 
+def test_a_flood_is_cut_off(tmp_path):
+    """An attacker's thousand different refusals do not reach the flash."""
+    log = journal.load(tmp_path / "events.jsonl")
+    written = [log.add("refused", "x", f"forgery {n}", 1.0) for n in range(1000)]
+    assert sum(event is not None for event in written) == journal.BURST
+
+
 def test_the_file_is_bounded(tmp_path):
     """A year offline keeps the newest events."""
     log = journal.load(tmp_path / "events.jsonl")
