@@ -14,8 +14,9 @@ import re
 from ipaddress import IPv4Network
 
 from edge.errors import LabError
-from edge.lab import programs
+from edge.lab import processes, programs
 from edge.lab.layout import LabLayout, Machine
+from edge.lab.processes import Network
 from edge.lab.state import NAMESPACES
 
 BRIDGE = "lan"
@@ -137,6 +138,18 @@ def container_namespaces(machine: Machine) -> frozenset[str]:
         return frozenset()
     links = programs.call("ip", "-n", machine.namespace, "link", "show", "type", "veth")
     return frozenset(re.findall(r"link-netns (netns-\S+)", links))
+
+
+def named_after_containers(networks: frozenset[Network]) -> frozenset[str]:
+    """Return the names of those namespaces that Podman made for containers.
+
+    For one that hangs on nothing yet: power may go while Podman is at it.
+    """
+    return frozenset(
+        path.name
+        for path in NAMESPACES.glob("netns-*")
+        if processes.network_at(path) in networks
+    )
 
 
 def remove_namespace(name: str) -> None:

@@ -44,8 +44,7 @@ def cut_off(lab: LabLayout, machine: Machine) -> None:
     if machine.port in network.ports(lab):
         network.set_link(lab, machine, up=False)
     containers = podman.containers(machine)
-    namespaces = network.container_namespaces(machine)
-    _kill(machine, containers)
+    namespaces = _kill(machine, containers)
     for name in namespaces:
         network.remove_namespace(name)
     unmount(machine.run, machine.folder)
@@ -68,19 +67,27 @@ def mounts(*below: Path) -> list[str]:
     return [path for path in reversed(paths) if _is_below(path, below)]
 
 
-def _kill(machine: Machine, containers: frozenset[str]) -> None:
-    """Kill the machine's own processes before its containers.
+def _kill(machine: Machine, containers: frozenset[str]) -> frozenset[str]:
+    """Kill the machine's processes; return the names of its containers' namespaces.
 
-    conmon would see its container end and write that down: no power cut does.
+    Its own processes die before its containers: conmon would see its container end
+    and write that down, which no power cut does.
     """
-    inode = processes.network_inode(machine.namespace_path)
-    if inode is not None:
-        if inode == processes.network_inode(HOST_NETWORK):
+    namespaces = frozenset[str]()
+    its_own = processes.network_at(machine.namespace_path)
+    if its_own is not None:
+        if its_own == processes.network_at(HOST_NETWORK):
             path = machine.namespace_path
             raise LabError(f"cannot kill {machine.name}: {path} is the host's network")
-        processes.kill_every(processes.is_inside(inode))
+        own = processes.is_inside(its_own)
+        processes.freeze(own)
+        held = processes.networks_of(own)
+        namespaces = network.named_after_containers(held)
+        namespaces |= network.container_namespaces(machine)
+        processes.kill_every(own)
     if containers:
         processes.kill_every(processes.is_of(containers))
+    return namespaces
 
 
 def _mount_lines() -> list[bytes]:

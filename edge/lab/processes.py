@@ -25,10 +25,13 @@ PROC = Path("/proc")
 # The shell says its number, then becomes the program: the number stays the same.
 # $0 is the log. setsid --fork hands it to init, so no command of ours must stay for it.
 LAUNCHER = 'echo $$; exec "$@" </dev/null >>"$0" 2>&1'
+NETWORK_HANDLES = ("task/*/ns/net", "fd/*")
 CONTAINER_CGROUP = re.compile(r"libpod-([0-9a-f]{64})")
 KILL_WITHIN = 5.0  # a killed process is gone in milliseconds unless a disk hangs
 GONE_WITHIN = 1.0
 
+# A network namespace: device and inode of its file, as namespaces(7) tells them apart.
+Network = tuple[int, int]
 Belongs = Callable[[int], bool]
 
 
@@ -130,9 +133,34 @@ def kill_every(belongs: Belongs) -> None:
         _kill(found, belongs)
 
 
-def is_inside(network: int) -> Belongs:
-    """Select the processes whose network namespace has the inode ``network``."""
-    return lambda pid: network_inode(PROC / str(pid) / "ns" / "net") == network
+def freeze(belongs: Belongs) -> None:
+    """Stop every process that belongs: what it holds can be looked at in peace."""
+    for pid in _all():
+        descriptor = _open(pid) if belongs(pid) else None
+        if descriptor is not None:
+            if belongs(pid):
+                _send(descriptor, signal.SIGSTOP)
+            os.close(descriptor)
+
+
+def networks_of(belongs: Belongs) -> frozenset[Network]:
+    """Return the network namespaces these processes hold or work in.
+
+    One is held by a thread or by an open file long before anything else shows it.
+    """
+    return frozenset(
+        network
+        for pid in _all()
+        if belongs(pid)
+        for pattern in NETWORK_HANDLES
+        for path in (PROC / str(pid)).glob(pattern)
+        if (network := network_at(path)) is not None
+    )
+
+
+def is_inside(network: Network) -> Belongs:
+    """Select the processes whose network namespace is this one."""
+    return lambda pid: network_at(PROC / str(pid) / "ns" / "net") == network
 
 
 def is_of(containers: frozenset[str]) -> Belongs:
@@ -149,12 +177,16 @@ def mentions(*words: str) -> Belongs:
     return lambda pid: wanted.issubset(_command_line(pid))
 
 
-def network_inode(path: Path) -> int | None:
-    """Return the inode that identifies a network namespace, None where it is gone."""
+def network_at(path: Path) -> Network | None:
+    """Return which network namespace ``path`` leads to, None where it is gone.
+
+    For any other file it returns something that equals no namespace.
+    """
     try:
-        return path.stat().st_ino
+        found = path.stat()
     except OSError:
         return None
+    return found.st_dev, found.st_ino
 
 
 def _launch(argv: Sequence[str], environ: Mapping[str, str]) -> str:

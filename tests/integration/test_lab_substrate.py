@@ -137,9 +137,9 @@ class Tried:
 
     def inside(self, name: str) -> list[int]:
         """The living processes in a machine's namespace."""
-        inode = processes.network_inode(self.lab.machine(name).namespace_path)
-        assert inode is not None
-        belongs = processes.is_inside(inode)
+        network = processes.network_at(self.lab.machine(name).namespace_path)
+        assert network is not None
+        belongs = processes.is_inside(network)
         pids = [int(pid) for pid in names_in(Path("/proc")) if pid.isdigit()]
         return [pid for pid in pids if belongs(pid) and processes.identify(pid)]
 
@@ -367,6 +367,20 @@ def test_a_process_runs_on_its_machine_until_it_is_ended(lab: Tried) -> None:
     assert lab.substrate.pid_of("hub", "shown") == pid
     lab.substrate.end("hub", "shown")
     assert lab.substrate.pid_of("hub", "shown") is None
+
+
+def test_power_loss_takes_what_podman_had_just_begun(lab: Tried) -> None:
+    """A container's namespace that hangs on nothing yet is only held by its maker."""
+    begun = f"netns-{NAME}"
+    make = f"ip netns add {begun}; exec sleep 600 </run/netns/{begun}"
+    lab.substrate.start("n1", "begun", ("sh", "-c", make), {})
+    path = Path("/run/netns", begun)
+    held = f"/proc/{lab.substrate.pid_of('n1', 'begun')}/fd/0"
+    assert within(2, lambda: path.exists() and path.samefile(held))
+    lab.substrate.kill("n1")
+    lab.substrate.boot("n1")
+    lab.podman("n1", "start", "web")
+    assert not path.exists()
 
 
 def test_power_loss_takes_everything_of_the_machine(lab: Tried) -> None:
