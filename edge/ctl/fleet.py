@@ -1,0 +1,192 @@
+"""The fleet as this machine sees it: one context, its memory, its hub, its keys.
+
+Everything a command needs, each part opened when first used: reading costs no key,
+listing contexts costs no connection. Documents of the hub pass the same gate as on a
+device; what does not is left out and said (`problems`).
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from edge import documents, tls, trust
+from edge.ctl import agent, api, home, keys, memory, web
+from edge.ctl.api import Hub
+from edge.ctl.exits import Ended, Exit
+from edge.ctl.home import Context
+from edge.ctl.keys import OperatorKey
+from edge.ctl.memory import Memory
+from edge.ctl.shapes import Result
+from edge.documents import Document, Operator, Trust
+from edge.errors import ConfigError, TrustError
+from edge.sealing import SigningKey
+from edge.trust import Ledger, Refused
+
+ROOT_KEY = "root.key"
+OPERATOR_KEY = "operator.key"
+SESSION = "session.json"
+PORT = 8443  # the hub's own default
+# What follows from another document comes after it.
+DEVICES = ("voucher/", "revocation", "member/", "node/")
+SILENT = frozenset({"revoked"})
+"""Refusals that are no news: a revoked device's documents stay on the hub."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Fleet:
+    """One context, opened."""
+
+    name: str
+    context: Context
+    folder: Path
+    memory: Memory
+    problems: list[str] = field(default_factory=list)
+    """What the hub showed and was refused, as sentences."""
+    _hub: Hub | None = None
+    _connection: web.Connection | None = None
+    _operator: OperatorKey | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself; nothing is opened yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection to the hub."""
+        if self._connection is not None:
+            self._connection.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return what is believed so far."""
+        return self.memory.ledger
+
+    @property
+    def trust(self) -> Trust:
+        """Return the newest trust document."""
+        if self.ledger.trust is None:
+            problem = f"cannot use context {self.name!r}: its trust document is gone"
+            raise ConfigError(f"{problem}; restore {self.folder} from a backup")
+        return self.ledger.trust
+
+    @property
+    def hub(self) -> Hub:
+        """Return the hub; raise `ConfigError` when none was adopted."""
+        if self._hub is None:
+            self._connection = self._connected()
+            self._hub = Hub(self._connection, self._asker())
+        return self._hub
+
+    @property
+    def operator(self) -> OperatorKey:
+        """Return the operator's key: from the agent, or from its file."""
+        if self._operator is None:
+            path = self.folder / OPERATOR_KEY
+            key = keys.read(path)
+            held = agent.find(key.public) if key.is_locked else None
+            self._operator = held or keys.unlock(path)[0]
+        return self._operator
+
+    @property
+    def me(self) -> Operator:
+        """Return what root says of this machine's operator; raise if it is nothing."""
+        public = keys.read(self.folder / OPERATOR_KEY).public
+        for each in self.trust.operators:
+            if each.key == public:
+                return each
+        problem = f"cannot sign: root of fleet {self.context.fleet!r} has no operator"
+        raise Ended(Exit.NOT_ALLOWED, f"{problem} with key {public}")
+
+    def root(self, path: Path | None = None) -> SigningKey:
+        """Return the root key from its file; raise if it is not this fleet's."""
+        key = keys.root(path or self.folder / ROOT_KEY)
+        if key.public not in self.trust.root.keys:
+            problem = f"cannot sign trust of fleet {self.context.fleet!r}"
+            raise Ended(Exit.NOT_ALLOWED, f"{problem}: it is another fleet's root key")
+        return key
+
+    def now(self) -> float:
+        """Return this machine's clock, seconds since the epoch."""
+        return time.time()
+
+    def sync_trust(self) -> None:
+        """Learn what root said since; raise `TrustError` if the hub shows a forgery."""
+        newer = self.hub.trust_since(self.trust.version)
+        for data in newer:
+            verdict = self.memory.take(data, self.now())
+            memory.demand(verdict, "the hub's trust document")
+        if newer:
+            self.memory.save()
+
+    def fetch(self, *prefixes: str) -> None:
+        """Learn the newest documents of streams with these prefixes, in this order."""
+        for prefix in prefixes:
+            for data in self.hub.documents(prefix):
+                self._take(data)
+            for stream in self.memory.hidden(prefix):
+                problem = f"the hub no longer shows {stream}, which this machine saw"
+                self.problems.append(f"{problem}: restored from a backup, or hiding")
+
+    def submit(self, *made: Document, code: str = "") -> tuple[Result, ...]:
+        """Sign as the operator and hand in; raise for whatever would not count."""
+        key = self.operator.signer
+        return self.hand_in(made, [documents.sign(each, key) for each in made], code)
+
+    def hand_in(
+        self, made: Iterable[Document], sealed: Iterable[bytes], code: str = ""
+    ) -> tuple[Result, ...]:
+        """Hand in what is signed already, and remember it once the hub took it."""
+        made, sealed, now = tuple(made), tuple(sealed), self.now()
+        for document, data in zip(made, sealed, strict=True):
+            _refuse_early(data, self.ledger, now, document)
+        self.memory.reserve(*made)
+        results = self.hub.post(sealed, code)
+        for data in sealed:
+            self.memory.take(data, now)
+        self.memory.save()
+        return results
+
+    def _take(self, data: bytes) -> None:
+        verdict = self.memory.take(data, self.now())
+        if isinstance(verdict, Refused) and verdict.reason not in SILENT:
+            what = verdict.kind or "a document"
+            self.problems.append(f"refused {what} from the hub: {verdict.problem}")
+
+    def _connected(self) -> web.Connection:
+        url = self.context.hub or next((hub.url for hub in self.trust.hubs), "")
+        if not url or not self.trust.ca:
+            problem = f"cannot reach a hub: fleet {self.context.fleet!r} has none yet"
+            raise ConfigError(f"{problem}; run `edgectl hub adopt`")
+        context = tls.client_context(self.trust.ca.encode())
+        return web.Connection(web.address(url, port=PORT), context, self._judge_server)
+
+    def _judge_server(self, certificate: object) -> None:
+        assert isinstance(certificate, dict)  # noqa: S101 - what ssl returns
+        tls.check_validity(certificate, self.now(), self.ledger.floor)
+
+    def _asker(self) -> api.Asker:
+        return api.Asker(
+            fleet=self.context.fleet,
+            hubs=frozenset(hub.key for hub in self.trust.hubs),
+            signer=lambda: self.operator.signer,
+            now=self.now,
+            session=self.folder / SESSION,
+        )
+
+
+def open_fleet(name: str | None = None) -> Fleet:
+    """Return the fleet of a context, or of the current one."""
+    found, context = home.get(name)
+    folder = home.context_folder(found)
+    remembered = memory.load(folder, context.fleet, context.anchor)
+    return Fleet(name=found, context=context, folder=folder, memory=remembered)
+
+
+def _refuse_early(data: bytes, ledger: Ledger, now: float, document: Document) -> None:
+    """Refuse here what everyone would refuse, before a number is used up."""
+    verdict = trust.judge(data, ledger, now)
+    if isinstance(verdict, Refused):
+        subject = document.stream or documents.kind_of(type(document))
+        problem = f"cannot sign {subject}: {verdict.problem}"
+        raise TrustError(verdict.reason, problem)
