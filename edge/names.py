@@ -21,7 +21,9 @@ Slot = NewType("Slot", str)
 
 # How the same rules stand in the shape of a document, for the strict decoder.
 Name = Annotated[str, Meta(pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
-KeyText = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
+KEY_SPELLING = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+"""32 bytes in unpadded base64url; 43 digits hold two bits more, which must be zero."""
+KeyText = Annotated[str, Meta(pattern=rf"\A{KEY_SPELLING}\Z")]
 Digest = Annotated[str, Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
 SlotName = Annotated[
     str,

@@ -14,9 +14,11 @@ import nacl.bindings as sodium
 from nacl.exceptions import CryptoError
 
 from edge.errors import TrustError
+from edge.names import KEY_SPELLING
 
 SEED_BYTES = 32
-KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes, base64url, no padding
+KEY_TEXT = re.compile(KEY_SPELLING)
+_ANY_SCALAR = bytes(range(SEED_BYTES))
 
 
 def to_text(data: bytes) -> str:
@@ -94,13 +96,32 @@ class OpeningKey:
 
 
 def exchange_public(private: bytes) -> str:
-    """Return the X25519 public key of 32 private bytes (RFC 7748 clamps them)."""
+    """Return the X25519 public key of 32 private bytes (RFC 7748 clamps them).
+
+    Raises ValueError for any other length: libsodium would read past the end.
+    """
+    if len(private) != SEED_BYTES:
+        raise ValueError(f"cannot use {len(private)} bytes as a private key of 32")
     return to_text(sodium.crypto_scalarmult_base(private))
 
 
 def is_key(text: str) -> bool:
     """Return whether ``text`` is the regular spelling of a 32-byte public key."""
-    return KEY_TEXT.fullmatch(text) is not None and to_text(_lenient(text)) == text
+    return KEY_TEXT.fullmatch(text) is not None
+
+
+def can_seal(public: str) -> bool:
+    """Return whether sealing to an X25519 key keeps a secret.
+
+    A few points (of low order) give everyone the same shared secret: RFC 7748, 6.1.
+    """
+    if not is_key(public):
+        return False
+    try:
+        sodium.crypto_scalarmult(_ANY_SCALAR, from_text(public))
+    except CryptoError:
+        return False
+    return True
 
 
 def is_signed(public: str, message: bytes, signature: str) -> bool:
@@ -116,9 +137,9 @@ def is_signed(public: str, message: bytes, signature: str) -> bool:
 
 
 def seal(public: str, content: bytes) -> bytes:
-    """Return ``content`` sealed to the X25519 public key."""
-    return sodium.crypto_box_seal(content, from_text(public))
-
-
-def _lenient(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """Return ``content`` sealed to the X25519 key; raise `TrustError` for a bad one."""
+    try:
+        return sodium.crypto_box_seal(content, from_text(public))
+    except (CryptoError, ValueError, TypeError) as error:
+        problem = f"cannot seal to {public[:64]!r}: it is no key that keeps a secret"
+        raise TrustError("malformed", problem) from error
