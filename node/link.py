@@ -1,0 +1,153 @@
+"""This device's end of the broker: what arrives goes to the agent, reports go out.
+
+The link holds nothing that matters: a report is made anew from what is true when it can
+be sent, events wait in the journal, and everything that arrives is judged before it
+counts. A broker that is away only means that the hub learns later.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edge import connection, documents, tls, topics
+from edge.broker import Broker
+from edge.documents import Report
+from edge.errors import ConfigError
+from edge.mqtt import Connected, Disconnected, Message
+from edge.names import FleetName, NodeName
+from node.agent import Agent
+from node.settings import Pace
+
+BROKER_PORT = 8883
+EVENTS_AT_ONCE = 100
+"""Events sent after a reconnect before the next report has its turn."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Link:
+    """One device's connection to the fleet's broker."""
+
+    agent: Agent
+    pace: Pace
+    woken: asyncio.Event
+    """Set whenever something was learnt that may change what to do."""
+    rng: Random
+    address: str = ""
+    """This device's own address as the broker's path shows it; "" before."""
+    state: str = "not connected yet"
+    wants_certificate: bool = False
+    """Whether the broker refused us: the certificate may have to be renewed."""
+    fresh: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set on every new connection: what was told before may be lost."""
+    _broker: Broker | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether the broker can be reached now."""
+        return self._broker is not None and self._broker.is_connected
+
+    async def run(self) -> None:
+        """Serve the connection until cancelled."""
+        async with Broker(self.settings(), rng=self.rng) as broker:
+            self._broker = broker
+            await broker.subscribe(*topics.for_node(self._fleet, self._name))
+            async for event in broker:
+                self._take(event)
+
+    def settings(self) -> connection.Settings:
+        """Return how to connect, from the newest trust and certificate."""
+        device, trust = self.agent.device, self.agent.ledger.trust
+        if trust is None or not trust.hubs:
+            raise ConfigError("cannot connect: root named no hub yet")
+        parts = urlsplit(trust.hubs[0].broker)
+        certificate = device.certificate.read_bytes()
+        return connection.Settings(
+            host=parts.hostname or "",
+            port=parts.port or BROKER_PORT,
+            client_id=device.name,
+            tls=tls.device_context(trust.ca.encode(), certificate, device.identity.tls),
+            judge=device.judge_peer,
+            will=connection.Will(topic=self._status, payload=_state("offline")),
+            keepalive=self.pace.keepalive,
+        )
+
+    async def reload(self) -> None:
+        """Connect again, as after the certificate or the hub's address changed."""
+        self.wants_certificate = False
+        if self._broker is not None:
+            await self._broker.reload(self.settings())
+
+    async def send_report(self, report: Report) -> bool:
+        """Publish a signed report; return whether the broker has it."""
+        data = documents.sign(report, self.agent.device.identity.sign)
+        return await self._publish(
+            topics.report(self._fleet, self._name), data, retain=True
+        )
+
+    async def send_telemetry(self, values: dict[str, float]) -> bool:
+        """Publish this device's own figures."""
+        topic = topics.telemetry_system(self._fleet, self._name)
+        return await self._publish(topic, msgspec.json.encode(values), retain=False)
+
+    async def greet(self) -> None:
+        """Say that we are here, and what happened while nobody listened."""
+        await self._publish(self._status, _state("online"), retain=True)
+        await self.send_events()
+
+    async def send_events(self) -> None:
+        """Send what the hub was not told yet, oldest first."""
+        journal = self.agent.journal
+        topic = topics.event(self._fleet, self._name)
+        for event in journal.unsent()[:EVENTS_AT_ONCE]:
+            told = {
+                "at": event.at,
+                "kind": event.kind,
+                "subject": event.subject,
+                "text": event.text,
+            }
+            if not await self._publish(topic, msgspec.json.encode(told), retain=False):
+                return
+            journal.mark_sent(event.seq)
+
+    async def leave(self) -> None:
+        """Say goodbye, so that dashboards need not wait for the last will."""
+        await self._publish(self._status, _state("offline"), retain=True)
+
+    def _take(self, event: Connected | Disconnected | Message) -> None:
+        match event:
+            case Connected():
+                self.state = "connected"
+                self.wants_certificate = False
+                self.fresh.set()
+                self.woken.set()
+            case Disconnected():
+                self.state = event.reason
+                self.wants_certificate = event.is_refusal
+                self.woken.set()
+            case Message():
+                if self.agent.receive(event.payload):
+                    self.woken.set()
+
+    async def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
+        if self._broker is None or not self._broker.is_connected:
+            return False
+        return bool(await self._broker.publish(topic, payload, retain=retain))
+
+    @property
+    def _fleet(self) -> FleetName:
+        return FleetName(self.agent.ledger.fleet)
+
+    @property
+    def _name(self) -> NodeName:
+        return NodeName(self.agent.device.name)
+
+    @property
+    def _status(self) -> str:
+        return topics.status(self._fleet, self._name)
+
+
+def _state(word: str) -> bytes:
+    return msgspec.json.encode({"state": word})
