@@ -13,9 +13,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge import envelope, model, sealing
+from edge import envelope, model, sealing, spelling
 from edge.errors import WireError
 from edge.names import (
+    KEY_SPELLING,
     Counter,
     Digest,
     KeyText,
@@ -31,7 +32,7 @@ RESERVED = ("control", "config", "command", "plan", "claim", "grant")
 PEM_MAX = 16 * 1024
 Id = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,63}\Z")]
 Recipient = Annotated[
-    str, Meta(pattern=r"\A([a-z0-9-]{1,63}|operator:[A-Za-z0-9_-]{43})\Z")
+    str, Meta(pattern=rf"\A([a-z0-9-]{{1,63}}|operator:{KEY_SPELLING})\Z")
 ]
 SecretName = Annotated[
     str, Meta(pattern=r"\A[a-z0-9-]{1,63}/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -39,7 +40,11 @@ SecretName = Annotated[
 Parent = Annotated[str, Meta(pattern=r"\A(sha256:[0-9a-f]{64})?\Z")]
 Box = Annotated[str, Meta(max_length=128 * 1024)]
 Ids = Annotated[tuple[Id, ...], Meta(max_length=10_000)]
-Threshold = Annotated[int, Meta(ge=1, le=16)]
+Threshold = Annotated[int, Meta(ge=1, le=envelope.SIGNATURES_MAX // 2)]
+"""Half of what an envelope holds: new root keys sign beside as many old ones."""
+Subject = Annotated[
+    str, Meta(pattern=r"\A(view\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+]
 
 
 class Document(model.Value, frozen=True):
@@ -371,7 +376,8 @@ class CertificateRequest(Document, frozen=True, tag="certificate-request"):
     dashboard read telemetry.
     """
 
-    subject: Short
+    subject: Subject
+    """A node's name, or ``view.`` and a name for a dashboard."""
     key: KeyText
     """Raw Ed25519 public key, base64url."""
     serial: Counter
@@ -438,8 +444,9 @@ def parse(payload_type: str, body: bytes) -> Document:
     try:
         document = msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise WireError(f"cannot read a {kind_of(shape)}: {error}") from error
-    if encode(document) != body:
+        said = envelope.excerpt(error)
+        raise WireError(f"cannot read a {kind_of(shape)}: {said}") from error
+    if encode(spelling.plain(document)) != body:
         raise WireError(f"cannot read a {kind_of(shape)}: not in its regular spelling")
     return document
 
@@ -463,6 +470,7 @@ def sign(document: Document, *keys: sealing.Signer) -> bytes:
 def _regular(document: Document) -> Document:
     """Return ``document`` as a reader would see it: 1 in a float field becomes 1.0."""
     try:
-        return msgspec.json.decode(encode(document), type=type(document))
+        shape = type(document)
+        return spelling.plain(msgspec.json.decode(encode(document), type=shape))
     except msgspec.MsgspecError as error:
         raise WireError(f"cannot sign a {kind_of(type(document))}: {error}") from error

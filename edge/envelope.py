@@ -26,6 +26,7 @@ SIGNATURES_MAX = 8  # bounds the work a forger can cause per envelope
 BUNDLE_MAX = 1024 * 1024  # one MQTT message or one request
 BUNDLE_COUNT_MAX = 512
 TYPE_PREFIX = "application/vnd.tutti."
+EXCERPT_MAX = 200  # characters of a peer's mistake that fit in a line of a log
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,10 +101,16 @@ def decode(data: bytes) -> Envelope:
         envelope = msgspec.json.decode(data, type=Envelope)
         regular = encode(envelope) == data and len(envelope.body) <= PAYLOAD_MAX
     except (msgspec.MsgspecError, binascii.Error, RecursionError, ValueError) as error:
-        raise WireError(f"cannot read an envelope: {error}") from error
+        raise WireError(f"cannot read an envelope: {excerpt(error)}") from error
     if not regular or len(envelope.signatures) > SIGNATURES_MAX:
         raise WireError("cannot read an envelope: not in its one regular spelling")
     return envelope
+
+
+def excerpt(error: Exception) -> str:
+    """Return what is wrong, fit for a terminal: a peer may have chosen the words."""
+    said = str(error)[:EXCERPT_MAX]
+    return "".join(each if each.isprintable() else "?" for each in said)
 
 
 def signers(envelope: Envelope) -> frozenset[str]:
@@ -135,7 +142,7 @@ def unbundle(data: bytes) -> tuple[bytes, ...]:
     try:
         documents = msgspec.json.decode(data, type=Bundle).documents
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise WireError(f"cannot read a bundle: {error}") from error
+        raise WireError(f"cannot read a bundle: {excerpt(error)}") from error
     if len(documents) > BUNDLE_COUNT_MAX:
         raise WireError(f"cannot read a bundle of {len(documents)} documents: too many")
     return tuple(bytes(each) for each in documents)
