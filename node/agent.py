@@ -136,8 +136,16 @@ class Agent:
             for short in sorted(replica.workload.secrets)
         }
 
-    def report(self, boot: int, seq: int, instance: str, address: str) -> Report:
-        """Return this device's word about itself, without its replicas yet."""
+    def report(
+        self,
+        *,
+        counter: tuple[int, int],
+        instance: str,
+        address: str,
+        replicas: Iterable[ReplicaStatus],
+    ) -> Report:
+        """Return this device's word about itself; ``counter`` is (boot, seq)."""
+        boot, seq = counter
         return Report(
             fleet=self.ledger.fleet,
             node=self.device.name,
@@ -147,6 +155,7 @@ class Agent:
             instance=instance,
             address=address,
             facts=self.facts,
+            replicas=tuple(replicas),
             held=self.held(),
             schemas=SCHEMAS,
         )
@@ -160,10 +169,6 @@ class Agent:
             for stream, head in heads
             if head.digest and stream not in missing
         )
-
-    def statuses(self, told: Iterable[ReplicaStatus]) -> tuple[ReplicaStatus, ...]:
-        """Return the statuses of slots this device holds, in order."""
-        return tuple(sorted(told, key=lambda each: each.slot))
 
     def _open(self, name: str) -> bytes:
         me = self.device.identity

@@ -6,6 +6,7 @@ counts. A broker that is away only means that the hub learns later.
 """
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from edge.errors import ConfigError
 from edge.mqtt import Connected, Disconnected, Message
 from edge.names import FleetName, NodeName
 from node.agent import Agent
+from node.bell import Bell
 from node.settings import Pace
 
 BROKER_PORT = 8883
@@ -32,17 +34,27 @@ class Link:
 
     agent: Agent
     pace: Pace
-    woken: asyncio.Event
-    """Set whenever something was learnt that may change what to do."""
+    bell: Bell
+    told: asyncio.Event
+    """Set when the hub should hear what is held now."""
     rng: Random
-    address: str = ""
-    """This device's own address as the broker's path shows it; "" before."""
     state: str = "not connected yet"
-    wants_certificate: bool = False
-    """Whether the broker refused us: the certificate may have to be renewed."""
+    refused: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while the broker refuses us: the certificate may have to be renewed."""
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on every new connection: what was told before may be lost."""
     _broker: Broker | None = None
+
+    @property
+    def address(self) -> str:
+        """Return this device's own address on the way to the broker, "" for none."""
+        host = self.settings().host
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((host, BROKER_PORT))  # a look-up: nothing is sent
+                return str(probe.getsockname()[0])
+            except OSError:
+                return ""
 
     @property
     def is_connected(self) -> bool:
@@ -76,12 +88,12 @@ class Link:
 
     async def reload(self) -> None:
         """Connect again, as after the certificate or the hub's address changed."""
-        self.wants_certificate = False
+        self.refused.clear()
         if self._broker is not None:
             await self._broker.reload(self.settings())
 
     async def send_report(self, report: Report) -> bool:
-        """Publish a signed report; return whether the broker has it."""
+        """Sign and publish a report; return whether the broker has it."""
         data = documents.sign(report, self.agent.device.identity.sign)
         return await self._publish(
             topics.report(self._fleet, self._name), data, retain=True
@@ -120,16 +132,16 @@ class Link:
         match event:
             case Connected():
                 self.state = "connected"
-                self.wants_certificate = False
+                self.refused.clear()
                 self.fresh.set()
-                self.woken.set()
             case Disconnected():
                 self.state = event.reason
-                self.wants_certificate = event.is_refusal
-                self.woken.set()
+                if event.is_refusal:
+                    self.refused.set()
             case Message():
                 if self.agent.receive(event.payload):
-                    self.woken.set()
+                    self.bell.look()
+                    self.told.set()
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         if self._broker is None or not self._broker.is_connected:

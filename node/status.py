@@ -4,6 +4,7 @@ The daemon leaves its status in the run folder (tmpfs, so nothing wears out); th
 commands read it and the event log, and never touch what the daemon holds.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,33 @@ import msgspec
 
 from edge import files
 from edge.errors import ConfigError
+from edge.model import ReplicaStatus
 from node import journal
+from node.agent import Agent
 
 FILE = "status.json"
 FILE_MAX = 4 * 1024 * 1024
 JOURNAL = "events.jsonl"
+
+
+def of(agent: Agent, hub: str, replicas: Iterable[ReplicaStatus]) -> dict[str, Any]:
+    """Return what the daemon knows of itself; ``hub`` says how the link is."""
+    standing, ledger = agent.standing(), agent.ledger
+    trust = ledger.trust
+    return {
+        "name": standing.name,
+        "device": agent.device.identity.device,
+        "fleet": ledger.fleet,
+        "site": standing.site,
+        "labels": dict(standing.labels),
+        "scheduling": standing.scheduling,
+        "ready": standing.is_ready,
+        "hub": hub,
+        "trust": trust.version if trust else 0,
+        "generation": trust.generation if trust else 0,
+        "replicas": [msgspec.to_builtins(each) for each in replicas],
+        "refusals": dict(agent.intake.refusals),
+    }
 
 
 def write(run: Path, status: dict[str, Any]) -> None:

@@ -1,0 +1,211 @@
+"""``edge-node run``: the composition root, one loop of thin hands around pure brains.
+
+Nothing here decides. Five tasks: the link to the broker, the work on containers,
+reports, telemetry, certificate renewal. Containers are conmon's children: they go on
+when this process ends, restarts or is upgraded.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from random import Random
+
+from edge import tls
+from edge.errors import EdgeError
+from node import facts, journal, status, telemetry
+from node.agent import Agent
+from node.bell import Bell
+from node.container_spec import Host
+from node.device import Device
+from node.link import Link
+from node.podman_runtime import PodmanRuntime
+from node.processes import Watch
+from node.settings import Settings
+from node.vault import Vault
+from node.work import Work
+
+RENEW_AT = 2 / 3
+"""Part of a certificate's life after which it is renewed."""
+RENEW_LOOK_EVERY = 3600.0
+RENEW_AGAIN = 30.0
+"""Seconds until the next try to renew while the broker refuses us."""
+COALESCE = 0.02
+"""Seconds a report waits for more to say; a start changes several things at once."""
+REPORT_AGAIN = 5.0
+
+
+def run(device: Device, settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    asyncio.run(_Daemon(device, settings).serve())
+    return 0
+
+
+def boot_time() -> float:
+    """Return seconds since boot, sleep included; never jumps with the wall clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Counters:
+    """What numbers this start's reports."""
+
+    boot: int
+    seq: int = 0
+    instance: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    def next(self) -> int:
+        self.seq += 1
+        return self.seq
+
+
+class _Daemon:
+    """One start of the daemon: its parts, wired together."""
+
+    def __init__(self, device: Device, settings: Settings) -> None:
+        self.device = device
+        self.settings = settings
+        self.bell, self.told = Bell(), asyncio.Event()
+        self.counters = _Counters(boot=device.store.next_boot())
+        log = journal.load(settings.state / status.JOURNAL)
+        settings.run.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.agent = Agent(device=device, journal=log, facts=facts.read(settings.state))
+        self.link = Link(
+            agent=self.agent,
+            pace=settings.pace,
+            bell=self.bell,
+            told=self.told,
+            rng=Random(),  # noqa: S311 - spreads load, guards nothing
+        )
+        self.work = self._work()
+
+    async def serve(self) -> None:
+        """Run all tasks until a signal ends them."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        self.agent.tell("started", self.device.name, f"start {self.counters.boot}")
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(each)
+                for each in (
+                    self.link.run(),
+                    self.work.run(),
+                    self._report(),
+                    self._measure(),
+                    self._renew(),
+                )
+            ]
+            await stopped.wait()
+            await self.link.leave()
+            for task in tasks:
+                task.cancel()
+        self.agent.journal.save_sent()
+
+    async def _report(self) -> None:
+        """Tell the hub what is true whenever it changes, and now and then."""
+        while True:
+            await _either(self.told, self.link.fresh, self.settings.pace.report_every)
+            await asyncio.sleep(COALESCE)
+            self.told.clear()
+            self._leave_status()
+            if self.link.fresh.is_set():
+                self.link.fresh.clear()
+                await self.link.greet()
+            if self.link.is_connected and not await self._send_report():
+                await asyncio.sleep(REPORT_AGAIN)
+                self.told.set()
+            await self.link.send_events()
+
+    async def _send_report(self) -> bool:
+        report = self.agent.report(
+            counter=(self.counters.boot, self.counters.next()),
+            instance=self.counters.instance,
+            address=self.link.address,
+            replicas=self.work.statuses,
+        )
+        return await self.link.send_report(report)
+
+    async def _measure(self) -> None:
+        before = None
+        while True:
+            reading = telemetry.read(before, self.settings.state)
+            before = reading.cpu
+            await self.link.send_telemetry(reading.values)
+            await asyncio.sleep(self.settings.pace.telemetry_every)
+
+    async def _renew(self) -> None:
+        """Renew the certificate in a process of its own: its imports leave with it."""
+        while True:
+            if self._is_renewal_due():
+                await self._renew_once()
+            if self.link.refused.is_set():
+                await asyncio.sleep(RENEW_AGAIN)
+            else:
+                await _either(self.link.refused, None, RENEW_LOOK_EVERY)
+
+    def _is_renewal_due(self) -> bool:
+        try:
+            valid = tls.validity(self.device.certificate.read_bytes())
+        except (EdgeError, OSError):
+            return True
+        now = max(self.device.clock(), self.device.ledger.floor)
+        life = valid.not_after - valid.not_before
+        return now >= valid.not_before + RENEW_AT * life
+
+    async def _renew_once(self) -> None:
+        words = ("renew", "--state", str(self.settings.state))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "node.cli", *words, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await process.communicate()
+        if process.returncode:
+            self.agent.tell("failed", "certificate", said.decode(errors="replace"))
+            return
+        self.agent.tell("renewed", "certificate", "a new one is in use")
+        await self.link.reload()
+
+    def _work(self) -> Work:
+        settings = self.settings
+        host = Host(
+            fleet=self.device.ledger.fleet,
+            node=self.device.name,
+            architecture=self.agent.facts.architecture,
+            secrets=str(settings.run / "secrets"),
+        )
+        runtime = PodmanRuntime(settings.podman, host)
+        return Work(
+            agent=self.agent,
+            runtime=runtime,
+            vault=Vault(settings.run / "secrets"),
+            watch=Watch(),
+            host=host,
+            room=lambda: facts.room(settings.state),
+            clock=boot_time,
+            resync_every=settings.resync_every,
+            bell=self.bell,
+            told=self.told,
+        )
+
+    def _leave_status(self) -> None:
+        status.write(
+            self.settings.run,
+            status.of(self.agent, self.link.state, self.work.statuses),
+        )
+
+
+async def _either(
+    one: asyncio.Event, other: asyncio.Event | None, within: float
+) -> None:
+    """Return when an event is set, or after ``within`` seconds."""
+    waiting = [asyncio.ensure_future(one.wait())]
+    if other is not None:
+        waiting.append(asyncio.ensure_future(other.wait()))
+    try:
+        await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()

@@ -1,0 +1,207 @@
+"""The loop that makes this device match: look, plan, perform, look again.
+
+Level-triggered: whatever happens only sets "look again"; nothing is carried from one
+look to the next but the history of failures. Chains of actions run beside each other,
+so a slow pull delays no repair, and a newer revision never waits for an older one's.
+A look costs a start of Podman's service, so one is only taken when something happened
+(a document, an end of a process, a chain that finished) or now and then; a probe's
+verdict is planned on the last look.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from edge.errors import EdgeError
+from edge.model import ReplicaStatus
+from edge.names import Slot
+from node import container_spec, health, perform, probes, reconcile
+from node.actions import Provide
+from node.agent import Agent
+from node.bell import Bell
+from node.container_spec import Host
+from node.health import Pulse
+from node.preflight import Room
+from node.processes import Watch
+from node.reconcile import Chain, History, Observed, Plan
+from node.replica import Container, Replica, Sighting
+from node.runtime import Runtime
+from node.vault import Vault
+
+Clock = Callable[[], float]
+PODMAN_AGAIN = 2.0
+"""Seconds until Podman is asked again after it could not be reached."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """Everything the loop holds; ``clock`` never jumps (CLOCK_BOOTTIME)."""
+
+    agent: Agent
+    runtime: Runtime
+    vault: Vault
+    watch: Watch
+    host: Host
+    room: Callable[[], Room]
+    clock: Clock
+    resync_every: float
+    bell: Bell
+    told: asyncio.Event
+    """Set when there is something new to report."""
+    statuses: tuple[ReplicaStatus, ...] = ()
+    _history: History = field(default_factory=dict)
+    _busy: set[str] = field(default_factory=set)
+    _pulses: dict[str, Pulse] = field(default_factory=dict)
+    _probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _sighting: Sighting = field(default_factory=Sighting)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group, self.watch:
+            group.create_task(self._heed_ends())
+            while True:
+                self.bell.answer()
+                wake_at = await self._turn(group)
+                await self.bell.wait(wake_at - self.clock())
+
+    async def _heed_ends(self) -> None:
+        """Look again whenever a container's process ends."""
+        while True:
+            await self.watch.ended.wait()
+            self.watch.ended.clear()
+            self.bell.look()
+
+    async def _turn(self, group: asyncio.TaskGroup) -> float:
+        """Look, plan and begin what is due; return when to come back at the latest."""
+        replicas = self.agent.replicas()
+        try:
+            await self._look(replicas)
+        except EdgeError as error:
+            self.agent.tell("failed", "podman", str(error))
+            return self.clock() + PODMAN_AGAIN
+        now = self.clock()
+        plan = reconcile.plan(replicas, self._observed(), self._history, self.host, now)
+        self._history = plan.history
+        for chain in plan.chains:
+            self._begin(group, chain)
+        self._probe(group, replicas)
+        self._tell(plan)
+        resync_at = now + self.resync_every
+        return min(resync_at, plan.wake_at) if plan.wake_at is not None else resync_at
+
+    async def _look(self, replicas: Iterable[Replica]) -> None:
+        if not self.bell.wants_look:
+            return
+        self.bell.wants_look = False  # what happens from here on is for the next look
+        images = {
+            container_spec.image_id(each, self.host.architecture) for each in replicas
+        }
+        try:
+            sighting = await self.runtime.observe(images - {""})
+        except EdgeError:
+            self.bell.wants_look = True
+            raise
+        kept = self.agent.untouchable()
+        known = (each for each in sighting.containers if each.slot not in kept)
+        self._sighting = Sighting(
+            containers=tuple(known), images=sighting.images, foreign=sighting.foreign
+        )
+        self.watch.follow({each.pid for each in sighting.containers if each.is_running})
+
+    def _observed(self) -> Observed:
+        return Observed(
+            sighting=self._sighting,
+            provided=self.vault.provided(),
+            verdicts={life: pulse.verdict for life, pulse in self._pulses.items()},
+            busy=frozenset(self._busy),
+            room=self.room(),
+            clock=self.agent.device.clock(),
+        )
+
+    def _begin(self, group: asyncio.TaskGroup, chain: Chain) -> None:
+        self._busy.add(chain.key)
+        group.create_task(self._perform(chain))
+
+    async def _perform(self, chain: Chain) -> None:
+        """Perform a chain; its failure is remembered for the back-off and told."""
+        try:
+            values = self._values(chain)
+            for action in chain.actions:
+                self.agent.tell("action", chain.key, action.describe())
+                for remark in await perform.perform(
+                    action, self.runtime, self.vault, values
+                ):
+                    self.agent.tell("remark", chain.key, remark)
+        except (EdgeError, OSError) as error:
+            self._history = reconcile.failed(
+                self._history, chain, str(error), self.clock()
+            )
+            self.agent.tell("failed", chain.key, str(error))
+        finally:
+            self._busy.discard(chain.key)
+            self.bell.look()
+
+    def _values(self, chain: Chain) -> Mapping[Slot, Mapping[str, bytes]]:
+        """Open the secrets a chain provides, at the last moment."""
+        return {
+            action.replica.slot: self.agent.open_secrets(action.replica)
+            for action in chain.actions
+            if isinstance(action, Provide)
+        }
+
+    def _probe(self, group: asyncio.TaskGroup, replicas: Iterable[Replica]) -> None:
+        """Keep one probing task for each running container that has a health check."""
+        wanted = {
+            container.life: (container, replica)
+            for replica in replicas
+            for container in self._sighting.containers
+            if replica.workload.health is not None
+            and container.is_running
+            and container.slot == replica.slot
+            and container.spec == container_spec.digest(replica, self.host)
+        }
+        for life in self._probing.keys() - wanted.keys():
+            self._probing.pop(life).cancel()
+            self._pulses.pop(life, None)
+        for life in sorted(wanted.keys() - self._probing.keys()):
+            task = group.create_task(self._keep_probing(*wanted[life]))
+            self._probing[life] = task
+
+    async def _keep_probing(self, container: Container, replica: Replica) -> None:
+        """Probe one life of a container until it is over."""
+        check = replica.workload.health
+        if check is None:
+            return
+        pulse = health.begin(self.clock(), check)
+        address = await self._address(container, replica)
+        while True:
+            self._pulses[container.life] = pulse
+            await asyncio.sleep(max(0.0, pulse.next_at - self.clock()))
+            problem = await probes.probe(check, address, self._executor(container))
+            before, pulse = pulse, health.record(pulse, check, self.clock(), problem)
+            if pulse.verdict != before.verdict:
+                self._pulses[container.life] = pulse
+                if problem:
+                    self.agent.tell("unhealthy", container.slot, problem)
+                self.bell.plan()
+
+    async def _address(self, container: Container, replica: Replica) -> str:
+        """Return where a container is probed; Podman is asked once in its life."""
+        if replica.workload.network == "host":
+            return probes.LOOPBACK
+        while True:
+            try:
+                return await self.runtime.address(container.id)
+            except EdgeError:
+                await asyncio.sleep(PODMAN_AGAIN)
+
+    def _executor(self, container: Container) -> probes.Executor:
+        async def execute(command: tuple[str, ...], timeout: float) -> int:  # noqa: ASYNC109
+            return await self.runtime.execute(container.id, command, timeout)
+
+        return execute
+
+    def _tell(self, plan: Plan) -> None:
+        if plan.statuses != self.statuses:
+            self.statuses = plan.statuses
+            self.told.set()
