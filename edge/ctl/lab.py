@@ -82,6 +82,14 @@ def boot(machine: str, name: str) -> None:
 @lab.command()
 @NAME_OPTION
 @MACHINE
+def start(machine: str, name: str) -> None:
+    """Start a machine's program again if it ended, as its init would."""
+    _fleet(name).start(machine)
+
+
+@lab.command()
+@NAME_OPTION
+@MACHINE
 def cut(machine: str, name: str) -> None:
     """Pull a machine's cable."""
     _fleet(name).substrate.cut(machine)

@@ -28,6 +28,7 @@ READY_WITHIN = 90.0
 """Seconds for all devices to enrol; three take about four on two cores."""
 LOOK_EVERY = 0.2
 EXECUTABLE = 0o755
+ROOT = Path(__file__).parents[2]
 HUB_PROGRAM, NODE_PROGRAM = "edge-hub", "edge-node"
 VOUCHER_FOR = "24h"
 SPARE_USES = 10
@@ -41,6 +42,13 @@ exec nsenter --net={namespace} mosquitto "$@"
 PODMAN_SCRIPT = """#!/bin/sh
 # This machine's own Podman.
 exec {command} "$@"
+"""
+NODE_SCRIPT = """#!/bin/sh
+# This machine's own edge-node.
+verb=$1
+shift
+export PYTHONPATH={root}
+exec {python} -m node.cli "$verb" --state {state} --run {run} "$@"
 """
 
 Say = Callable[[str], None]
@@ -183,7 +191,7 @@ class LabFleet:
     def _node_words(self, machine: Machine) -> tuple[str, ...]:
         return (
             *(sys.executable, "-m", "node.cli", "run", "--name", machine.name),
-            *("--state", str(machine.state), "--run", str(machine.run / "node")),
+            *("--state", str(machine.state), "--run", str(_run_of(machine))),
             *("--podman", f"unix://{machine.socket}"),
             *("--join", str(self._join_file(machine.site))),
         )
@@ -201,15 +209,21 @@ class LabFleet:
         for node in self.lab.nodes:
             command = " ".join(podman.command(node))
             script = PODMAN_SCRIPT.format(command=command)
-            path = node.etc / "bin" / "podman"
-            files.write(path, script.encode(), mode=EXECUTABLE)
+            self._write(node, "podman", script)
+            script = NODE_SCRIPT.format(
+                root=ROOT, python=sys.executable, state=node.state, run=_run_of(node)
+            )
+            self._write(node, NODE_PROGRAM, script)
+
+    def _write(self, node: Machine, name: str, script: str) -> None:
+        path = node.etc / "bin" / name
+        files.write(path, script.encode(), mode=EXECUTABLE)
 
     def _environment(self, machine: Machine) -> dict[str, str]:
-        root = str(Path(__file__).parents[2])
         return {
             "HOME": str(machine.folder),
             "PATH": programs.PATH,
-            "PYTHONPATH": root,
+            "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -224,6 +238,11 @@ class LabFleet:
             problem = done.stderr.strip() or f"exit code {done.returncode}"
             raise LabError(f"cannot bring up lab {self.lab.name}: {shown}: {problem}")
         return done.stdout
+
+
+def _run_of(machine: Machine) -> Path:
+    """Return edge-node's run folder: in the machine's memory, gone with the power."""
+    return machine.run / "node"
 
 
 def check_context(lab: LabLayout) -> None:
