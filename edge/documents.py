@@ -38,7 +38,7 @@ SecretName = Annotated[
     str, Meta(pattern=r"\A[a-z0-9-]{1,63}/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 ]
 Parent = Annotated[str, Meta(pattern=r"\A(sha256:[0-9a-f]{64})?\Z")]
-Box = Annotated[str, Meta(max_length=128 * 1024)]
+Box = Annotated[str, Meta(max_length=160 * 1024)]  # a 64 KiB secret, in base64 thrice
 Ids = Annotated[tuple[Id, ...], Meta(max_length=10_000)]
 Threshold = Annotated[int, Meta(ge=1, le=envelope.SIGNATURES_MAX // 2)]
 """Half of what an envelope holds: new root keys sign beside as many old ones."""
