@@ -22,6 +22,7 @@ from node.container_spec import Host
 from node.device import Device
 from node.link import Link
 from node.podman_runtime import PodmanRuntime
+from node.probes import Prober
 from node.processes import Watch
 from node.settings import Settings
 from node.vault import Vault
@@ -177,11 +178,16 @@ class _Daemon:
             secrets=str(settings.run / "secrets"),
         )
         runtime = PodmanRuntime(settings.podman, host)
+        vault = Vault(settings.run / "secrets")
+        weakness = vault.open()
+        if weakness:
+            self.agent.tell("weak", "vault", weakness)
         return Work(
             agent=self.agent,
             runtime=runtime,
-            vault=Vault(settings.run / "secrets"),
-            watch=Watch(),
+            vault=vault,
+            watch=Watch(self.bell.look),
+            prober=Prober(runtime),
             host=host,
             room=lambda: facts.room(settings.state),
             clock=boot_time,

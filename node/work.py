@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from edge.errors import EdgeError
 from edge.model import ReplicaStatus
 from edge.names import Slot
-from node import container_spec, health, perform, probes, reconcile
+from node import container_spec, health, perform, reconcile
 from node.actions import Provide
 from node.agent import Agent
 from node.bell import Bell
 from node.container_spec import Host
 from node.health import Pulse
 from node.preflight import Room
+from node.probes import Prober
 from node.processes import Watch
 from node.reconcile import Chain, History, Observed, Plan
 from node.replica import Container, Replica, Sighting
@@ -41,6 +42,7 @@ class Work:
     runtime: Runtime
     vault: Vault
     watch: Watch
+    prober: Prober
     host: Host
     room: Callable[[], Room]
     clock: Clock
@@ -57,19 +59,11 @@ class Work:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as group, self.watch:
-            group.create_task(self._heed_ends())
+        async with asyncio.TaskGroup() as group:
             while True:
                 self.bell.answer()
                 wake_at = await self._turn(group)
                 await self.bell.wait(wake_at - self.clock())
-
-    async def _heed_ends(self) -> None:
-        """Look again whenever a container's process ends."""
-        while True:
-            await self.watch.ended.wait()
-            self.watch.ended.clear()
-            self.bell.look()
 
     async def _turn(self, group: asyncio.TaskGroup) -> float:
         """Look, plan and begin what is due; return when to come back at the latest."""
@@ -106,7 +100,7 @@ class Work:
         self._sighting = Sighting(
             containers=tuple(known), images=sighting.images, foreign=sighting.foreign
         )
-        self.watch.follow({each.pid for each in sighting.containers if each.is_running})
+        self.watch.only({each.pid for each in sighting.containers if each.is_running})
 
     def _observed(self) -> Observed:
         return Observed(
@@ -173,33 +167,16 @@ class Work:
         if check is None:
             return
         pulse = health.begin(self.clock(), check)
-        address = await self._address(container, replica)
         while True:
             self._pulses[container.life] = pulse
             await asyncio.sleep(max(0.0, pulse.next_at - self.clock()))
-            problem = await probes.probe(check, address, self._executor(container))
+            problem = await self.prober.probe(container, replica.workload)
             before, pulse = pulse, health.record(pulse, check, self.clock(), problem)
             if pulse.verdict != before.verdict:
                 self._pulses[container.life] = pulse
                 if problem:
                     self.agent.tell("unhealthy", container.slot, problem)
                 self.bell.plan()
-
-    async def _address(self, container: Container, replica: Replica) -> str:
-        """Return where a container is probed; Podman is asked once in its life."""
-        if replica.workload.network == "host":
-            return probes.LOOPBACK
-        while True:
-            try:
-                return await self.runtime.address(container.id)
-            except EdgeError:
-                await asyncio.sleep(PODMAN_AGAIN)
-
-    def _executor(self, container: Container) -> probes.Executor:
-        async def execute(command: tuple[str, ...], timeout: float) -> int:  # noqa: ASYNC109
-            return await self.runtime.execute(container.id, command, timeout)
-
-        return execute
 
     def _tell(self, plan: Plan) -> None:
         if plan.statuses != self.statuses:
