@@ -379,3 +379,9 @@ def ledger_of(envelopes: Iterable[bytes], **changes: Any) -> trust.Ledger:
         if isinstance(verdict, trust.Accepted):
             ledger.record(verdict)
     return ledger
+
+
+def opened(data: bytes) -> tuple[Document, str]:
+    """Return the document in an envelope and its digest, without judging it."""
+    sealed = envelope.decode(data)
+    return documents.parse(sealed.payload_type, sealed.body), sealed.digest

@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import pytest
+
+from edge.names import Slot
+from hub import moves
+from hub.fleet import Standing
+from tests.support import builders
+from tests.support.builders import Device, enrolled, ledger_of
+from tests.support.fleets import heard, standings
+
+N1, N2 = Device("n1"), Device("n2")
+FLEET = standings(ledger_of(enrolled(N1, N2)), N1, N2)
+HOLDER, TAKER = FLEET["n1"], FLEET["n2"]
+PLACE = builders.place("web/web.1")
+
+
+def asked(version: int = 1, **changes: object) -> moves.Asked:
+    """The deployment as the operator signed it last."""
+    workload = builders.workload(**changes)
+    return builders.deployment(version=version, workloads=(workload,)), workload
+
+
+def drained(standing: Standing = HOLDER) -> Standing:
+    """A device the operator empties."""
+    return replace(standing, scheduling="drained")
+
+
+def test_nothing_moves_without_a_cause() -> None:
+    """The device would go on running it, and there would be two."""
+    assert not moves.has_cause(asked(), PLACE, HOLDER)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "node"),
+    [
+        (None, HOLDER),
+        (asked(version=2), HOLDER),
+        (asked(require={"role": "sensor"}), HOLDER),
+        (asked(sites=("elsewhere",)), HOLDER),
+        (asked(), drained()),
+        (asked(), replace(HOLDER, is_revoked=True)),
+        (asked(), None),
+    ],
+    ids=["ended", "newer", "relabelled", "resited", "drained", "revoked", "gone"],
+)
+def test_what_the_operator_signed_is_a_cause(
+    wanted: moves.Asked | None, node: Standing | None
+) -> None:
+    """Each of these the device checks for itself."""
+    assert moves.has_cause(wanted, PLACE, node)
+
+
+def test_facts_not_heard_of_are_no_cause() -> None:
+    """A hub that lost its reports must not empty the fleet."""
+    silent = standings(ledger_of(enrolled(N1)))["n1"]
+    wanted = asked(require={"fact.arch": "amd64"})
+    assert not moves.has_cause(wanted, PLACE, silent)
+    assert moves.has_cause(asked(require={"fact.arch": "riscv64"}), PLACE, HOLDER)
+
+
+def test_a_drained_node_holds_on_until_the_taker_is_healthy() -> None:
+    """Draining is no outage."""
+    wanted = asked(failover="available")
+    healthy = heard(N2, replicas=(builders.status("web/web.1"),))
+    assert moves.is_kept(wanted, PLACE, drained(), TAKER)
+    assert moves.is_kept(wanted, PLACE, drained(), None)
+    assert not moves.is_kept(wanted, PLACE, drained(), replace(TAKER, heard=healthy))
+
+
+@pytest.mark.parametrize("failover", ["none", "strict"])
+def test_what_may_not_run_twice_moves_at_once(failover: str) -> None:
+    """Two copies may be worse than none."""
+    assert not moves.is_kept(asked(failover=failover), PLACE, drained(), TAKER)
+
+
+def test_only_a_drained_node_hands_over() -> None:
+    """A new version decides where it goes at once; revoked devices get no word."""
+    wanted = asked(failover="available")
+    assert not moves.is_kept(wanted, PLACE, HOLDER, TAKER)
+    revoked = replace(drained(), is_revoked=True)
+    assert not moves.is_kept(wanted, PLACE, revoked, TAKER)
+    newer = asked(version=2, failover="available")
+    assert not moves.is_kept(newer, PLACE, drained(), TAKER)
+
+
+def test_a_replica_of_every_device_is_handed_to_nobody() -> None:
+    """Its slot names the device."""
+    wanted = asked(every="*", failover="available")
+    place = builders.place("web/web@n1")
+    assert not moves.is_kept(wanted, place, drained(), None)
+
+
+@pytest.mark.parametrize(
+    ("slot", "is_asked"),
+    [
+        ("web/web.3", True),
+        ("web/web.4", False),
+        ("web/db.1", False),
+        ("x/web.1", False),
+    ],
+)
+def test_a_slot_is_asked_for_while_the_deployment_says_so(
+    slot: str, *, is_asked: bool
+) -> None:
+    """Fewer replicas, another workload, no deployment: asked for no longer."""
+    wanted = builders.deployment(workloads=(builders.workload(replicas=3),))
+    assert bool(moves.workload_of({"web": wanted}, Slot(slot))) == is_asked
