@@ -16,7 +16,7 @@ import msgspec
 from edge import connection, documents, tls, topics
 from edge.broker import Broker
 from edge.documents import Report
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError
 from edge.mqtt import Connected, Disconnected, Message
 from edge.names import FleetName, NodeName
 from node.agent import Agent
@@ -24,6 +24,8 @@ from node.bell import Bell
 from node.settings import Pace
 
 BROKER_PORT = 8883
+SETTINGS_AGAIN = 10.0
+"""Seconds until the certificate and the hub's address are read again."""
 EVENTS_AT_ONCE = 100
 """Events sent after a reconnect before the next report has its turn."""
 
@@ -48,7 +50,9 @@ class Link:
     @property
     def address(self) -> str:
         """Return this device's own address on the way to the broker, "" for none."""
-        host = self.settings().host
+        trust = self.agent.ledger.trust
+        broker = trust.hubs[0].broker if trust and trust.hubs else ""
+        host = urlsplit(broker).hostname or ""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
                 probe.connect((host, BROKER_PORT))  # a look-up: nothing is sent
@@ -62,8 +66,20 @@ class Link:
         return self._broker is not None and self._broker.is_connected
 
     async def run(self) -> None:
-        """Serve the connection until cancelled."""
-        async with Broker(self.settings(), rng=self.rng) as broker:
+        """Serve the connection until cancelled; without one, work goes on."""
+        while True:
+            try:
+                settings = self.settings()
+            except (EdgeError, OSError) as error:
+                self.state = str(error)
+                self.agent.tell("failed", "link", str(error))
+                self.refused.set()
+                await asyncio.sleep(SETTINGS_AGAIN)
+            else:
+                await self._serve(settings)
+
+    async def _serve(self, settings: connection.Settings) -> None:
+        async with Broker(settings, rng=self.rng) as broker:
             self._broker = broker
             await broker.subscribe(*topics.for_node(self._fleet, self._name))
             async for event in broker:

@@ -179,6 +179,10 @@ class Work:
                 self.bell.plan()
 
     def _tell(self, plan: Plan) -> None:
+        before = {each.slot: each.restarts for each in self.statuses}
+        for each in plan.statuses:
+            if each.restarts > before.get(each.slot, each.restarts):
+                self.agent.tell("restarted", each.slot, f"restart {each.restarts}")
         if plan.statuses != self.statuses:
             self.statuses = plan.statuses
             self.told.set()
