@@ -19,7 +19,9 @@ from edge.ctl.shapes import (
     Events,
     Failure,
     HubWord,
+    NodeRow,
     Nodes,
+    ReplicaRow,
     Replicas,
     Result,
     Results,
@@ -29,7 +31,7 @@ from edge.ctl.shapes import (
 )
 from edge.ctl.web import Connection, Reply
 from edge.documents import Session as SessionDocument
-from edge.errors import RequestError, TrustError, WireError
+from edge.errors import ConfigError, RequestError, TrustError, WireError
 from edge.sealing import Signer
 
 OK, NOT_MODIFIED, UNAUTHORISED = 200, 304, 401
@@ -55,18 +57,24 @@ class Asker:
 
 
 class Hub:
-    """The hub at one address, asked by one operator."""
+    """The hub at one address, asked by one operator, or by anyone (``asker`` None)."""
 
-    def __init__(self, connection: Connection, asker: Asker) -> None:
+    def __init__(self, connection: Connection, asker: Asker | None = None) -> None:
         """Open nothing yet."""
         self._connection = connection
-        self._asker = asker
+        self._anyone_or = asker
         self._token = ""
 
     @property
     def address(self) -> str:
         """Return where the hub is."""
         return str(self._connection.at)
+
+    @property
+    def _asker(self) -> Asker:
+        if self._anyone_or is None:
+            raise ConfigError(f"cannot ask {self.address}: that needs an operator")
+        return self._anyone_or
 
     def word(self) -> HubWord:
         """Return what the hub says of itself."""
@@ -102,9 +110,9 @@ class Hub:
                 return
         raise WireError(f"cannot read the documents {prefix!r}: the list has no end")
 
-    def nodes(self) -> Nodes:
+    def nodes(self) -> tuple[NodeRow, ...]:
         """Return all devices as the hub sees them."""
-        found: list[msgspec.Raw] = []
+        found: list[NodeRow] = []
         after = ""
         for _ in range(PAGES_MAX):
             reply = self._get(f"/v1/nodes?limit=1000&after={quote(after, safe='')}")
@@ -112,13 +120,13 @@ class Hub:
             found += page.nodes
             after = page.next or ""
             if not after:
-                return Nodes(nodes=tuple(found))
+                return tuple(found)
         raise WireError("cannot read the devices: the list has no end")
 
-    def replicas(self, deployment: str = "") -> Replicas:
+    def replicas(self, deployment: str = "") -> tuple[ReplicaRow, ...]:
         """Return all replicas, or one deployment's, as the hub sees them."""
         query = f"?deployment={quote(deployment, safe='')}" if deployment else ""
-        return _read(self._get(f"/v1/replicas{query}"), Replicas)
+        return _read(self._get(f"/v1/replicas{query}"), Replicas).replicas
 
     def status(
         self, deployment: str, etag: str = "", wait: float = 0.0

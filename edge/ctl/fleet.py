@@ -147,6 +147,12 @@ class Fleet:
         self.memory.save()
         return results
 
+    def keep(self, data: bytes) -> None:
+        """Remember a document that no hub can be told of yet."""
+        verdict = self.memory.take(data, self.now())
+        memory.demand(verdict, "what was just signed")
+        self.memory.save()
+
     def _take(self, data: bytes) -> None:
         verdict = self.memory.take(data, self.now())
         if isinstance(verdict, Refused) and verdict.reason not in SILENT:

@@ -98,6 +98,23 @@ def create_context(name: str, context: Context, home: Path | None = None) -> Pat
     return path
 
 
+def place(name: str, context: Context, ready: Path, home: Path | None = None) -> None:
+    """Add a context whose folder was made elsewhere: it is moved in, whole."""
+    check_name(name)
+    with _changing(home) as found:
+        target = context_folder(name, home)
+        if name in found.contexts or target.exists():
+            problem = f"cannot create context {name!r}: there is one already"
+            raise ConfigError(f"{problem}, in {target}")
+        try:
+            target.parent.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
+            ready.rename(target)
+            files.sync_folder(target.parent)
+        except OSError as error:
+            raise StoreError(f"cannot write {target}: {error.strerror}") from error
+        _save(_with(found, name, context), home)
+
+
 def check_name(name: str) -> None:
     """Refuse what cannot be a folder and a word; raise `ConfigError`."""
     if not names.is_name(name):

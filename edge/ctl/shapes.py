@@ -3,11 +3,9 @@
 Not signed, so for showing only. Documents are judged in `edge.ctl.view` instead.
 """
 
-from typing import Any
-
 import msgspec
 
-from edge.names import FACT_PREFIX
+from edge.model import Facts
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +77,6 @@ class Session(Answer, frozen=True):
     expires_at: float = 0.0
 
 
-class Nodes(Answer, frozen=True):
-    """One page of devices, each as the hub spelled it."""
-
-    nodes: tuple[msgspec.Raw, ...] = ()
-    next: str | None = ""
-
-
 class NodeRow(Answer, frozen=True):
     """One device; the first eight fields are `edgectl get nodes -o json`."""
 
@@ -94,19 +85,30 @@ class NodeRow(Answer, frozen=True):
     site: str
     labels: dict[str, str]
     state: str
-    address: str | None = None
-    revisions: dict[str, int] | None = None
-    last_seen: float | None = None
+    address: str = ""
+    revisions: dict[str, int] = {}
+    last_seen: float = 0.0
+    facts: Facts | None = None
+    scheduling: str = "active"
+    approved: bool = True
+    reporting: bool = True
+    sealed: tuple[str, ...] = ()
+    voucher: str = ""
+    member: str = ""
+    node_version: int = 0
+    held: dict[str, int] = {}
+    alarm: str = ""
 
 
-class Replicas(Answer, frozen=True):
-    """All replicas the hub knows of."""
+class Nodes(Answer, frozen=True):
+    """One page of devices."""
 
-    replicas: tuple[msgspec.Raw, ...] = ()
+    nodes: tuple[NodeRow, ...] = ()
+    next: str | None = ""
 
 
 class ReplicaRow(Answer, frozen=True):
-    """One replica, as in `edgectl ps -o json`."""
+    """One replica; the first ten fields are `edgectl ps -o json`."""
 
     deployment: str
     workload: str
@@ -116,8 +118,20 @@ class ReplicaRow(Answer, frozen=True):
     site: str
     state: str
     healthy: bool
-    address: str | None = None
-    since: float | None = None
+    address: str = ""
+    since: float = 0.0
+    slot: str = ""
+    term: int = 0
+    restarts: int = 0
+    reason: str = ""
+    device: str = ""
+    wanted: int = 0
+
+
+class Replicas(Answer, frozen=True):
+    """All replicas the hub knows of."""
+
+    replicas: tuple[ReplicaRow, ...] = ()
 
 
 class Expected(Answer, frozen=True):
@@ -125,6 +139,15 @@ class Expected(Answer, frozen=True):
 
     slot: str
     node: str
+    term: int = 0
+
+
+class Unplaced(Answer, frozen=True):
+    """A replica without a place, or an ``every`` workload without a device."""
+
+    slot: str = ""
+    workload: str = ""
+    problem: str = ""
 
 
 class Status(Answer, frozen=True):
@@ -133,9 +156,10 @@ class Status(Answer, frozen=True):
     name: str
     version: int
     digest: str = ""
+    deleted: bool = False
     expected: tuple[Expected, ...] = ()
-    unplaced: tuple[Any, ...] = ()
-    replicas: tuple[dict[str, Any], ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
+    replicas: tuple[ReplicaRow, ...] = ()
 
 
 class Event(Answer, frozen=True):
@@ -152,10 +176,3 @@ class Events(Answer, frozen=True):
     """Events, oldest first."""
 
     events: tuple[Event, ...] = ()
-
-
-def operators_labels(labels: dict[str, str]) -> dict[str, str]:
-    """Return the labels an operator gave, without what the device says of itself."""
-    return {
-        key: value for key, value in labels.items() if not key.startswith(FACT_PREFIX)
-    }

@@ -1,0 +1,145 @@
+"""What a deploy would change, slot by slot, before anyone signs it.
+
+- *new* has no place yet, *moved* leaves its device, *changed* gets a new container
+  where it is, *unchanged* is not touched, *removed* ends.
+- What cannot be placed says why, for each device. A workload none of whose replicas
+  can be placed is `hopeless`: it is refused before anything is signed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from edge import manifest, placement
+from edge.documents import Deployment
+from edge.model import Workload
+from edge.names import NodeName, Slot, replica_of
+from edge.placement import Placement
+
+Kind = Literal["new", "moved", "changed", "unchanged", "removed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One slot before and after; ``node`` is where it will be, "" when removed."""
+
+    slot: Slot
+    workload: str
+    kind: Kind
+    node: str
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything `edgectl plan` says."""
+
+    name: str
+    version: int
+    """The number the deploy would sign; the one it has when nothing changes."""
+    is_new_version: bool
+    changes: tuple[Change, ...]
+    unplaced: tuple[str, ...] = ()
+    """Sentences, one for each slot or ``every`` workload without a place."""
+    hopeless: tuple[str, ...] = ()
+    """Workloads that would run nowhere."""
+    weakenings: tuple[str, ...] = ()
+    new_weakenings: tuple[str, ...] = ()
+    """Those the version before did not have."""
+    notes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """Sentences about secrets that stand in the way."""
+
+
+def make(
+    before: Deployment | None,
+    after: Deployment,
+    placed: Placement,
+    where: Mapping[Slot, NodeName],
+) -> Plan:
+    """Return the plan; ``where`` is where the deployment's slots are now."""
+    old = {each.name: each for each in before.workloads} if before else {}
+    weak = _sentences(after.workloads, manifest.weakenings)
+    weak_before = set(_sentences(old.values(), manifest.weakenings))
+    return Plan(
+        name=after.name,
+        version=after.version,
+        is_new_version=before is None or before.version != after.version,
+        changes=tuple(_changes(old, after, placed, where)),
+        unplaced=(
+            *(placement.explain(each) for each in placed.unplaced),
+            *(placement.explain(each) for each in placed.unmatched),
+        ),
+        hopeless=_hopeless(after, placed),
+        weakenings=weak,
+        new_weakenings=tuple(each for each in weak if each not in weak_before),
+        notes=_sentences(after.workloads, manifest.notes),
+    )
+
+
+def is_same(before: Deployment | None, after: Deployment) -> bool:
+    """Return whether a new version would say what the one before says."""
+    return before is not None and (before.workloads, before.scope) == (
+        after.workloads,
+        after.scope,
+    )
+
+
+def _changes(
+    old: Mapping[str, Workload],
+    after: Deployment,
+    placed: Placement,
+    where: Mapping[Slot, NodeName],
+) -> Iterable[Change]:
+    new = {each.name: each for each in after.workloads}
+    for slot in sorted(placed.places.keys() | where.keys(), key=_order):
+        workload = _workload(slot)
+        node, now = placed.places.get(slot, ""), where.get(slot, "")
+        if not node and any(each.slot == slot for each in placed.unplaced):
+            continue  # it is said why, where it matters
+        yield Change(
+            slot=slot,
+            workload=workload,
+            kind=_kind(node, now, is_same=old.get(workload) == new.get(workload)),
+            node=node,
+            before=now,
+        )
+
+
+def _kind(node: str, now: str, *, is_same: bool) -> Kind:
+    if not node:
+        return "removed"
+    if not now:
+        return "new"
+    if node != now:
+        return "moved"
+    return "unchanged" if is_same else "changed"
+
+
+def _hopeless(after: Deployment, placed: Placement) -> tuple[str, ...]:
+    running = {_workload(slot) for slot in placed.places}
+    return tuple(
+        each.name
+        for each in after.workloads
+        if each.name not in running and (each.every or each.replicas)
+    )
+
+
+def _sentences(
+    workloads: Iterable[Workload], say: Callable[[Workload], tuple[str, ...]]
+) -> tuple[str, ...]:
+    return tuple(
+        f"{workload.name}: {sentence}"
+        for workload in workloads
+        for sentence in say(workload)
+    )
+
+
+def _workload(slot: Slot) -> str:
+    return replica_of(slot).partition("@")[0].partition(".")[0]
+
+
+def _order(slot: Slot) -> tuple[str, int]:
+    """Sort web.10 behind web.2."""
+    stem, _, index = slot.rpartition(".")
+    return (stem, int(index)) if index.isdigit() else (slot, 0)

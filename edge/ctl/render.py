@@ -1,0 +1,164 @@
+"""What edgectl prints, as text: tables for people, JSON whose shape is a promise.
+
+`ps` and `get nodes` have exactly the fields of the issue they were promised in; fields
+are added to other shapes, never taken away. Times are seconds since the epoch in JSON
+and ages in tables.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from edge.ctl.plan import Plan
+from edge.ctl.shapes import Event, NodeRow, ReplicaRow
+
+PS_FIELDS = (
+    "deployment",
+    "workload",
+    "replica",
+    "revision",
+    "node",
+    "site",
+    "state",
+    "healthy",
+    "address",
+    "since",
+)
+NODE_FIELDS = (
+    "name",
+    "id",
+    "site",
+    "labels",
+    "state",
+    "address",
+    "revisions",
+    "last_seen",
+)
+GAP = "  "
+NOTHING = "-"
+UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+MARKS = {"new": "+", "moved": ">", "changed": "~", "unchanged": "=", "removed": "-"}
+
+
+def to_json(value: object) -> str:
+    """Return a value as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return aligned columns under their titles."""
+    lines = [tuple(titles), *(tuple(each or NOTHING for each in row) for row in rows)]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(titles))]
+    return "\n".join(
+        GAP.join(
+            text.ljust(width) for text, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def picked(row: object, fields: Iterable[str]) -> dict[str, Any]:
+    """Return exactly these fields of a row, in this order."""
+    return {field: getattr(row, field) for field in fields}
+
+
+def replicas(rows: Iterable[ReplicaRow], now: float) -> str:
+    """Return `edgectl ps` for people; the reason stands where there is one."""
+    titles = ("REPLICA", "REVISION", "NODE", "SITE", "STATE", "SINCE", "ADDRESS", "")
+    return table(titles, (_replica(row, now) for row in rows)).replace(
+        f"{GAP}{NOTHING}\n", "\n"
+    )
+
+
+def nodes(rows: Iterable[NodeRow], now: float) -> str:
+    """Return `edgectl get nodes` for people."""
+    titles = ("NAME", "STATE", "SITE", "LABELS", "HOLDS", "LAST SEEN", "ADDRESS")
+    return table(titles, (_node(row, now) for row in rows))
+
+
+def labels(found: Mapping[str, str]) -> str:
+    """Return labels as people write them: ``role=sensor,floor=2``."""
+    return ",".join(f"{key}={value}" for key, value in sorted(found.items()))
+
+
+def age(at: float, now: float) -> str:
+    """Return how long ago, in its largest unit; "" for never."""
+    if not at:
+        return ""
+    seconds = max(0, int(now - at))
+    for size, unit in UNITS:
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return "0s"
+
+
+def moment(at: float) -> str:
+    """Return an instant in UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def plan(made: Plan) -> str:
+    """Return a plan for people: what changes, what cannot be, what to know."""
+    version = "new version" if made.is_new_version else "unchanged, version"
+    lines = [f"{made.name}: {version} {made.version}"]
+    lines += [
+        f"  {MARKS[each.kind]} {each.kind:9} {each.slot.partition('/')[2]:20}"
+        f" {_way(each.before, each.node)}"
+        for each in made.changes
+    ]
+    lines += [f"  ! {each}" for each in (*made.unplaced, *made.secrets)]
+    lines += [f"  weaker than usual: {each}" for each in made.weakenings]
+    lines += [f"  note: {each}" for each in made.notes]
+    return "\n".join(lines)
+
+
+def plan_json(made: Plan) -> dict[str, Any]:
+    """Return a plan for programs."""
+    fields = ("name", "version", "is_new_version", "unplaced", "hopeless")
+    rest = ("weakenings", "notes", "secrets")
+    changes = [
+        picked(each, ("slot", "workload", "kind", "node", "before"))
+        for each in made.changes
+    ]
+    return {**picked(made, fields), **picked(made, rest), "changes": changes}
+
+
+def event(found: Event) -> str:
+    """Return one line of `edgectl events`."""
+    return f"{moment(found.at)}  {found.kind:12} {found.subject:24} {found.text}"
+
+
+def _replica(row: ReplicaRow, now: float) -> tuple[str, ...]:
+    state = "healthy" if row.healthy and row.state == "running" else row.state
+    reason = row.reason if not row.healthy else ""
+    return (
+        f"{row.deployment}/{row.replica}",
+        str(row.revision),
+        row.node,
+        row.site,
+        state,
+        age(row.since, now),
+        row.address,
+        reason,
+    )
+
+
+def _node(row: NodeRow, now: float) -> tuple[str, ...]:
+    holds = ",".join(f"{name}:{number}" for name, number in row.revisions.items())
+    return (
+        row.name,
+        row.state,
+        row.site,
+        labels(row.labels),
+        holds,
+        age(row.last_seen, now),
+        row.address,
+    )
+
+
+def _way(before: str, node: str) -> str:
+    if before and node and before != node:
+        return f"{before} → {node}"
+    return f"on {node or before}"
