@@ -1,0 +1,74 @@
+"""The device on its disk: one fleet, one daemon."""
+
+import os
+
+import pytest
+
+from edge import documents, joinfile
+from edge.errors import ConfigError
+from node import device as devices
+from node.settings import Settings
+from tests.support import builders as a
+
+
+def join(fleet: str = a.FLEET) -> joinfile.JoinFile:
+    """Return a join file of a fleet."""
+    voucher = documents.sign(a.voucher(fleet=fleet), a.OPERATOR)
+    return joinfile.JoinFile(
+        fleet=fleet,
+        root=a.empty_ledger().anchor,
+        hubs=(),
+        seed=a.JOIN.seed,
+        voucher=voucher,
+    )
+
+
+def opened(folder, file):
+    """Open the device in a folder."""
+    return devices.open_device(Settings(state=folder), file, os.urandom, lambda: a.NOW)
+
+
+def test_a_blank_device_needs_a_join_file(tmp_path):
+    """Without one, the message says what to do."""
+    with pytest.raises(ConfigError, match="--join"):
+        opened(tmp_path, None)
+
+
+def test_the_second_start_is_the_same_device(tmp_path):
+    """An interrupted enrolment resumes with the same keys, join file or not."""
+    first = opened(tmp_path, join())
+    again = opened(tmp_path, None)
+    assert again.identity.device == first.identity.device
+    assert not again.is_enrolled
+
+
+def test_a_wrong_join_file_can_be_replaced_before_enrolment(tmp_path):
+    """Until it is a member, a device belongs to whoever joins it."""
+    opened(tmp_path, join("other"))
+    assert opened(tmp_path, join()).ledger.fleet == a.FLEET
+
+
+def test_an_enrolled_device_refuses_another_fleet(tmp_path):
+    """Once enrolled, no join file takes it away."""
+    opened(tmp_path, join())
+    (tmp_path / devices.CERTIFICATE).write_text("pem")
+    with pytest.raises(ConfigError, match="this device is in 'shop'"):
+        opened(tmp_path, join("other"))
+
+
+def test_two_daemons_do_not_share_a_folder(tmp_path):
+    """The second one is told."""
+    with (
+        devices.locked(tmp_path),
+        pytest.raises(ConfigError, match="another edge-node"),
+        devices.locked(tmp_path),
+    ):
+        pass
+
+
+def test_the_lock_is_free_again(tmp_path):
+    """An ended daemon leaves nothing behind."""
+    with devices.locked(tmp_path):
+        pass
+    with devices.locked(tmp_path):
+        assert tmp_path.exists()
