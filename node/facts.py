@@ -1,0 +1,149 @@
+"""What this device is, as it says itself: labels under ``fact.``, and room for images.
+
+Read from /proc, /sys and statvfs; what the hardware does not tell is left out. Nothing
+here is proof of anything: facts never select secrets.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge.errors import RuntimeFailure
+from edge.model import Facts, Port, Protocol
+from node.preflight import Room
+
+ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv8l": "arm",
+    "armv7l": "arm",
+    "armv6l": "arm",
+    "i686": "386",
+    "riscv64": "riscv64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+}
+"""What uname(2) calls a machine → what OCI images call it."""
+KIB = 1024
+DEVICE_PATTERNS = (
+    "video*",
+    "ttyUSB*",
+    "ttyACM*",
+    "ttyAMA*",
+    "i2c-*",
+    "spidev*",
+    "gpiochip*",
+    "dri/renderD*",
+    "snd/pcm*",
+    "kvm",
+)
+"""Device nodes people pass to containers, below /dev."""
+DEVICES_MAX = 256  # what a document carries; a device with more has a driver at fault
+MODEL_FILES = ("proc/device-tree/model", "sys/class/dmi/id/product_name")
+MODEL_MAX = 256
+LISTEN, UDP_BOUND = "0A", "07"  # states in /proc/net/tcp and udp (net/tcp_states.h)
+SOCKET_TABLES: tuple[tuple[str, Protocol, str], ...] = (
+    ("tcp", "tcp", LISTEN),
+    ("tcp6", "tcp", LISTEN),
+    ("udp", "udp", UDP_BOUND),
+    ("udp6", "udp", UDP_BOUND),
+)
+PORTS_MAX = 1024
+LOOPBACK = ("0100007F", "00000000000000000000000001000000")  # as /proc/net writes them
+FIRST_EPHEMERAL = 32_768  # udp sockets above it belong to clients (ip(7))
+
+
+def architecture(machine: str | None = None) -> str:
+    """Return this machine's architecture as OCI spells it: ``arm64``."""
+    word = machine or os.uname().machine
+    return ARCHITECTURES.get(word, word)
+
+
+def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -> Facts:
+    """Return the facts of this device; ``ours`` are host ports of our own containers.
+
+    ``store`` is where images are kept. Raises `RuntimeFailure` if that is unreadable.
+    """
+    space = room(store)
+    return Facts(
+        architecture=architecture(),
+        memory=space.memory_total,
+        cpus=len(os.sched_getaffinity(0)),
+        disk=space.disk_free,
+        model=_model(Path("/")),
+        devices=_devices(devices),
+        ports=_taken_ports(Path("/proc/net"), ours),
+    )
+
+
+def room(store: Path) -> Room:
+    """Return what is left of disk and memory; raise `RuntimeFailure` if unreadable."""
+    try:
+        disk = os.statvfs(store)
+        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError as error:
+        problem = f"cannot see what space is left in {store}: {error.strerror}"
+        raise RuntimeFailure(problem) from error
+    memory = parse_meminfo(meminfo)
+    return Room(
+        disk_free=disk.f_bavail * disk.f_frsize,
+        memory_total=memory["MemTotal"],
+        memory_available=memory["MemAvailable"],
+    )
+
+
+def parse_meminfo(text: str) -> dict[str, int]:
+    """Return the figures of /proc/meminfo in bytes."""
+    lines = [line.split() for line in text.splitlines()]
+    return {words[0].rstrip(":"): int(words[1]) * KIB for words in lines if words}
+
+
+def parse_sockets(text: str, state: str) -> set[int]:
+    """Return the ports others can reach in a table such as /proc/net/tcp.
+
+    A socket on the loopback address does not keep a container from its port.
+    """
+    found = set()
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        address, _, port = words[1].rpartition(":")
+        number = int(port, 16)
+        is_client = state == UDP_BOUND and number >= FIRST_EPHEMERAL
+        if words[3] == state and address not in LOOPBACK and not is_client:
+            found.add(number)
+    return found
+
+
+def _taken_ports(tables: Path, ours: Iterable[Port]) -> tuple[Port, ...]:
+    mine = {(port.host, port.protocol) for port in ours}
+    taken: set[tuple[int, Protocol]] = set()
+    for name, protocol, state in SOCKET_TABLES:
+        text = _text(tables / name)
+        taken |= {(number, protocol) for number in parse_sockets(text, state)}
+    left = sorted(taken - mine)[:PORTS_MAX]
+    return tuple(
+        Port(host=number, container=number, protocol=protocol)
+        for number, protocol in left
+        if number
+    )
+
+
+def _devices(folder: Path) -> tuple[str, ...]:
+    found = {str(path) for pattern in DEVICE_PATTERNS for path in folder.glob(pattern)}
+    return tuple(sorted(found)[:DEVICES_MAX])
+
+
+def _model(root: Path) -> str:
+    for name in MODEL_FILES:
+        # The device tree ends its strings with a zero byte.
+        text = _text(root / name).strip("\0\n ")
+        if text:
+            return text[:MODEL_MAX]
+    return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

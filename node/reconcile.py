@@ -1,0 +1,332 @@
+"""Compares what should run here with what does, and plans the difference.
+
+The plan is a set of chains. The actions of one chain are performed in order and stop at
+the first that fails; chains are independent, so a slow pull delays no repair. A chain
+in flight keeps its key in ``busy`` and is not planned again.
+
+Laws, held by property tests: a converged device gets an empty plan; performing plans
+converges; containers that are not ours are in no plan; no two containers of one slot
+run at once; no back-off delays a newer revision.
+
+Nothing is remembered outside `History`, which each plan returns anew: what is no longer
+wanted is forgotten with it. An empty history, as after a restart of the daemon, is a
+valid one: containers are adopted from their labels and left alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from edge.model import ReplicaStatus
+from edge.names import Slot
+from node import backoff, container_spec, preflight, upkeep
+from node.actions import Action, Pull, Wipe
+from node.backoff import Trail
+from node.container_spec import Host
+from node.preflight import Room
+from node.replica import Container, Replica, Sighting, Verdict
+from node.upkeep import Case, Step
+
+History = Mapping[str, Trail]
+
+ROOM_AGAIN = 30.0
+"""Seconds until disk and memory are looked at again: somebody may have made room."""
+PULL = "pull "
+WIPE = "wipe "
+UNWANTED = "unwanted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """All that is known of this device at one moment."""
+
+    sighting: Sighting
+    provided: Mapping[str, str] = field(default_factory=dict)
+    """Container name → digest of the secrets in the vault."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """A container's life → what its probes say."""
+    busy: frozenset[str] = frozenset()
+    """Keys of chains in flight."""
+    room: Room | None = None
+    """What disk and memory have left; None skips that check."""
+    clock: float = 0.0
+    """The device's wall clock, only ever shown to people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Actions to perform in order; ``key`` is a slot, or names a pull or a wipe."""
+
+    key: str
+    actions: tuple[Action, ...]
+    about: str = ""
+    """What it is for, so that its failure is not held against what came after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do now, what to say, and when to look again; empty means converged."""
+
+    chains: tuple[Chain, ...]
+    statuses: tuple[ReplicaStatus, ...]
+    history: History
+    wake_at: float | None
+    """By the clock of ``now``; None: nothing changes by waiting."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Return all actions, chain after chain."""
+        return tuple(action for chain in self.chains for action in chain.actions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ruling:
+    """What one key gets: a chain that may be empty, its trail, its status."""
+
+    key: str
+    trail: Trail
+    actions: tuple[Action, ...] = ()
+    status: ReplicaStatus | None = None
+    wake_at: float | None = None
+
+
+def plan(
+    wanted: Iterable[Replica],
+    observed: Observed,
+    history: History,
+    host: Host,
+    now: float,
+) -> Plan:
+    """Return the difference between ``wanted`` and ``observed``.
+
+    ``now`` is seconds of a clock that never jumps, the same one in every call.
+    """
+    replicas = sorted(wanted, key=lambda each: each.slot)
+    scene = _Scene(replicas, observed, history, host, now)
+    steps = [(replica, *scene.step(replica)) for replica in replicas]
+    pulls = scene.pulls([replica for replica, step, _ in steps if step.needs_image])
+    rulings = [
+        *pulls.values(),
+        *(scene.ruling(replica, step, trail, pulls) for replica, step, trail in steps),
+        *scene.unwanted(),
+        *scene.orphans(),
+    ]
+    return _plan_of(rulings, observed.busy)
+
+
+def failed(history: History, chain: Chain, problem: str, now: float) -> History:
+    """Return the history after a chain stopped at an action that failed.
+
+    ``history`` is the newest one: plans may have been made while the chain ran, and the
+    failure of an old revision says nothing of a new one.
+    """
+    trail = history.get(chain.key)
+    if trail is None or trail.about != chain.about:
+        return history
+    return {**history, chain.key: backoff.failed(trail, problem, now)}
+
+
+class _Scene:
+    """One moment: everything `plan` was given, looked up by slot."""
+
+    def __init__(
+        self,
+        replicas: list[Replica],
+        observed: Observed,
+        history: History,
+        host: Host,
+        now: float,
+    ) -> None:
+        self.observed = observed
+        self.history = history
+        self.host = host
+        self.now = now
+        self.slots: dict[Slot, list[Container]] = {}
+        for container in observed.sighting.containers:
+            self.slots.setdefault(container.slot, []).append(container)
+        self.replicas = {replica.slot: replica for replica in replicas}
+        self.current = {each.slot: self._current(each) for each in replicas}
+        staying = {each.id for each in self.current.values() if each}
+        everyone = observed.sighting.containers
+        self.going = frozenset(each.id for each in everyone if each.id not in staying)
+
+    def step(self, replica: Replica) -> tuple[Step, Trail]:
+        """Return what a replica needs, and its trail after this look."""
+        current = self.current[replica.slot]
+        verdict = self.observed.verdicts.get(current.life) if current else None
+        trail = self._trail(replica.slot, self._about(replica))
+        if replica.slot not in self.observed.busy:
+            is_unhealthy = verdict == "unhealthy"
+            trail = backoff.follow(trail, current, self.now, is_unhealthy=is_unhealthy)
+        return upkeep.decide(self._case(replica, current, verdict, trail)), trail
+
+    def pulls(self, replicas: list[Replica]) -> dict[str, _Ruling]:
+        """Return one ruling for each image that is missing, by image ID."""
+        wanted: dict[str, list[Replica]] = {}
+        for replica in replicas:
+            image_id = container_spec.image_id(replica, self.host.architecture)
+            wanted.setdefault(image_id, []).append(replica)
+        return {each: self._pull(each, wanted[each]) for each in sorted(wanted)}
+
+    def ruling(
+        self, replica: Replica, step: Step, trail: Trail, pulls: Mapping[str, _Ruling]
+    ) -> _Ruling:
+        """Return a replica's chain, with the status that people see."""
+        if step.needs_image:
+            image_id = container_spec.image_id(replica, self.host.architecture)
+            step = self._fetching(step, pulls[image_id])
+        shown = (step.state, step.is_healthy)
+        if shown != trail.shown:
+            trail = replace(trail, shown=shown, shown_at=self.observed.clock)
+        status = ReplicaStatus(
+            slot=replica.slot,
+            deployment=replica.deployment,
+            workload=replica.workload.name,
+            version=replica.version,
+            state=step.state,
+            term=replica.term,
+            healthy=step.is_healthy,
+            since=trail.shown_at,
+            restarts=trail.restarts,
+            reason=step.reason,
+        )
+        return _Ruling(
+            key=replica.slot,
+            trail=trail,
+            actions=step.actions,
+            status=status,
+            wake_at=step.wake_at,
+        )
+
+    def unwanted(self) -> Iterable[_Ruling]:
+        """Return how containers go whose slot this node no longer runs."""
+        for slot in sorted(self.slots.keys() - self.replicas.keys()):
+            yield self._farewell(slot, self.slots[slot])
+
+    def orphans(self) -> Iterable[_Ruling]:
+        """Return the wiping of secrets whose container is gone."""
+        kept = {each.name for each in self.observed.sighting.containers}
+        kept |= {container_spec.name(each) for each in self.replicas.values()}
+        for name in sorted(self.observed.provided.keys() - kept):
+            wipe = Wipe(container=name, reason="its container is gone")
+            trail = self._trail(f"{WIPE}{name}", UNWANTED)
+            yield self._paced(
+                _Ruling(key=f"{WIPE}{name}", trail=trail, actions=(wipe,))
+            )
+
+    def _current(self, replica: Replica) -> Container | None:
+        """Return the container that is what ``replica`` wants, a running one first."""
+        spec = container_spec.digest(replica, self.host)
+        image_id = container_spec.image_id(replica, self.host.architecture)
+        fitting = [
+            each
+            for each in self.slots.get(replica.slot, [])
+            if each.spec == spec and each.image_id == image_id
+        ]
+        fitting.sort(key=lambda each: (not each.is_running, -each.version, each.name))
+        return fitting[0] if fitting else None
+
+    def _case(
+        self,
+        replica: Replica,
+        current: Container | None,
+        verdict: Verdict | None,
+        trail: Trail,
+    ) -> Case:
+        sighting = self.observed.sighting
+        mine = self.slots.get(replica.slot, [])
+        others = [each for each in mine if each is not current]
+        neighbours = [each for each in sighting.containers if each.slot != replica.slot]
+        return Case(
+            replica=replica,
+            host=self.host,
+            current=current,
+            others=tuple(sorted(others, key=lambda each: each.name)),
+            neighbours=tuple(each for each in neighbours if each.is_running),
+            going=self.going,
+            has_image=container_spec.image_id(replica, self.host.architecture)
+            in sighting.images,
+            provided=self.observed.provided,
+            verdict=verdict,
+            trail=trail,
+            now=self.now,
+        )
+
+    def _pull(self, image_id: str, replicas: list[Replica]) -> _Ruling:
+        about = ",".join(f"{each.slot}:{each.version}" for each in replicas)
+        key = f"{PULL}{image_id}"
+        trail = self._trail(key, about)
+        workload = replicas[0].workload
+        room = self.observed.room
+        problem = preflight.problem(room, workload) if room else ""
+        if problem:
+            trail = replace(trail, problem=problem)
+            return _Ruling(key=key, trail=trail, wake_at=self.now + ROOM_AGAIN)
+        platform = next(
+            each for each in workload.image.platforms if each.image_id == image_id
+        )
+        reason = f"{about.replace(',', ', ')} needs it"
+        pull = Pull(image=workload.image, platform=platform, reason=reason)
+        return self._paced(_Ruling(key=key, trail=trail, actions=(pull,)))
+
+    def _fetching(self, step: Step, pull: _Ruling) -> Step:
+        if step.state != "pulling":
+            return step
+        is_under_way = bool(pull.actions) or pull.key in self.observed.busy
+        if is_under_way:
+            return replace(step, reason=pull.trail.problem)
+        return replace(step, state="backing-off", reason=pull.trail.problem)
+
+    def _farewell(self, slot: Slot, containers: list[Container]) -> _Ruling:
+        ordered = sorted(containers, key=lambda each: each.name)
+        reason = "no longer assigned here"
+        actions = [
+            action
+            for each in ordered
+            for action in upkeep.leave(each, reason, self.observed.provided)
+        ]
+        last = ordered[-1]
+        trail = self._trail(slot, UNWANTED)
+        if not trail.shown_at:
+            trail = replace(trail, shown_at=self.observed.clock)
+        status = ReplicaStatus(
+            slot=slot,
+            deployment=last.deployment,
+            workload=last.workload,
+            version=last.version,
+            state="stopping",
+            term=last.term,
+            since=trail.shown_at,
+            reason=trail.problem or reason,
+        )
+        ruling = _Ruling(key=slot, trail=trail, actions=tuple(actions), status=status)
+        return self._paced(ruling)
+
+    def _paced(self, ruling: _Ruling) -> _Ruling:
+        """Return the ruling without its actions while its failures make it wait."""
+        ready = backoff.ready_at(ruling.trail)
+        if self.now >= ready:
+            return ruling
+        return replace(ruling, actions=(), wake_at=ready)
+
+    def _about(self, replica: Replica) -> str:
+        return f"{replica.version}:{container_spec.digest(replica, self.host)}"
+
+    def _trail(self, key: str, about: str) -> Trail:
+        """Return what is known under ``key``, nothing if it was about another thing."""
+        trail = self.history.get(key, Trail())
+        return trail if trail.about == about else Trail(about=about)
+
+
+def _plan_of(rulings: list[_Ruling], busy: frozenset[str]) -> Plan:
+    chains = [
+        Chain(key=each.key, actions=each.actions, about=each.trail.about)
+        for each in rulings
+        if each.actions and each.key not in busy
+    ]
+    wakes = [each.wake_at for each in rulings if each.wake_at is not None]
+    return Plan(
+        chains=tuple(chains),
+        statuses=tuple(each.status for each in rulings if each.status),
+        history={each.key: each.trail for each in rulings},
+        wake_at=min(wakes, default=None),
+    )

@@ -1,0 +1,494 @@
+"""The laws of the planner, over thousands of small devices, then its single rules."""
+
+from dataclasses import replace
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node import reconcile
+from node.actions import Create, Provide, Pull, Remove, Start, Stop, Wipe
+from node.preflight import Room
+from node.reconcile import Observed
+from node.replica import Container, Replica
+from tests.support.replicas import (
+    HEALTH,
+    HOST,
+    PodmanModel,
+    a_container,
+    a_port,
+    a_replica,
+    a_workload,
+    exited,
+    image,
+    image_id,
+)
+
+SLOTS = ("web/web.1", "web/web.2", "db/db.1", "db/agent@n1")
+ROUNDS = 12  # far more than the longest way to converge: pull, swap ports, tidy
+
+
+@st.composite
+def replicas(draw, slots=SLOTS):
+    """Draw what one slot may want: image, revision, secrets, port, strictness."""
+    slot = draw(st.sampled_from(slots))
+    workload = a_workload(
+        image=image(draw(st.integers(1, 2))),
+        env={"A": draw(st.sampled_from("xy"))},
+        ports=draw(st.sampled_from([(), (a_port(8080),), (a_port(8081),)])),
+        secrets=draw(st.sampled_from([{}, {"token": "/run/secrets/token"}])),
+        failover=draw(st.sampled_from(["available", "strict"])),
+    )
+    digest = draw(st.sampled_from("pq")) if workload.secrets else ""
+    version = draw(st.integers(1, 3))
+    return a_replica(slot, version, workload=workload, secrets=digest)
+
+
+@st.composite
+def containers(draw, number):
+    """Draw a container of some past: any replica's, in any state."""
+    made = a_container(draw(replicas()), number)
+    state = draw(st.sampled_from(["running", "exited", "created", "paused", "lost"]))
+    if state == "running":
+        return made
+    if state == "lost":
+        return replace(made, is_alive=False)
+    return replace(exited(made, draw(st.integers(0, 2))), state=state)
+
+
+@st.composite
+def devices(draw):
+    """Draw a device: containers of the past, images, opened secrets."""
+    model = PodmanModel()
+    for number in range(draw(st.integers(0, 4))):
+        drawn = draw(containers(number + 1))
+        # Podman knows a name once, and one process listens on a port.
+        names = {each.name for each in model.containers.values()}
+        taken = {p for each in model.running_others(drawn) for p in each.ports}
+        is_free = taken.isdisjoint(drawn.ports) or not drawn.is_alive
+        if drawn.name not in names and is_free and not model.running(drawn.slot):
+            model.add(drawn)
+    model.images = draw(st.sets(st.sampled_from([image_id(1), image_id(2)])))
+    known = sorted(each.name for each in model.containers.values())
+    for name in draw(st.sets(st.sampled_from([*known, "tutti-gone_gone.1_r1"]))):
+        model.provided[name] = draw(st.sampled_from("pq"))
+    return model
+
+
+@st.composite
+def wishes(draw):
+    """Draw what should run: one replica of each slot at most, no port wanted twice."""
+    drawn = draw(st.lists(replicas(), max_size=4, unique_by=lambda each: each.slot))
+    ports: set = set()
+    wanted = []
+    for each in drawn:
+        if ports.isdisjoint(each.workload.ports):
+            wanted.append(each)
+            ports.update(each.workload.ports)
+    return wanted
+
+
+class Device:
+    """A model, a clock and a history, driven by plans."""
+
+    def __init__(self, model: PodmanModel) -> None:
+        self.model = model
+        self.now = 1000.0
+        self.history: reconcile.History = {}
+
+    def plan(self, wanted, **observed) -> reconcile.Plan:
+        seen = Observed(
+            sighting=self.model.sighting, provided=dict(self.model.provided), **observed
+        )
+        plan = reconcile.plan(wanted, seen, self.history, HOST, self.now)
+        self.history = plan.history
+        return plan
+
+    def settle(self, wanted, order=None) -> reconcile.Plan:
+        """Perform plans until one is empty; chains in a drawn interleaving."""
+        for _ in range(ROUNDS):
+            plan = self.plan(wanted)
+            if not plan.actions and plan.wake_at is None:
+                return plan
+            if not plan.actions:
+                self.now = plan.wake_at or self.now
+            for action in interleaved(plan, order):
+                self.model.perform(action)
+                for slot in SLOTS:
+                    assert len(self.model.running(slot)) <= 1
+        raise AssertionError(
+            f"did not converge: {[a.describe() for a in plan.actions]}"
+        )
+
+
+def interleaved(plan, order):
+    """Yield the actions of all chains, each chain's in order, chains mixed by draws."""
+    waiting = [list(chain.actions) for chain in plan.chains]
+    while waiting:
+        index = order.draw(st.integers(0, len(waiting) - 1)) if order else 0
+        yield waiting[index].pop(0)
+        waiting = [chain for chain in waiting if chain]
+
+
+def running(model: PodmanModel, wanted: Replica) -> Container:
+    """Return the one running container of a replica's slot."""
+    (one,) = model.running(wanted.slot)
+    return one
+
+
+@given(model=devices(), wanted=wishes(), order=st.data())
+def test_performing_plans_converges_to_what_is_wanted(model, wanted, order):
+    """From any past, each wanted replica ends up running once, as wanted."""
+    Device(model).settle(wanted, order)
+    for replica in wanted:
+        assert running(model, replica).spec == a_container(replica).spec
+    assert len(model.containers) == len(wanted)
+
+
+@given(model=devices(), wanted=wishes())
+def test_a_converged_device_gets_an_empty_plan(model, wanted):
+    """Nothing is done to what is right, however often it is looked at."""
+    device = Device(model)
+    device.settle(wanted)
+    before = dict(model.containers)
+    assert [device.plan(wanted).actions for _ in range(3)] == [(), (), ()]
+    assert model.containers == before
+
+
+@given(model=devices(), wanted=wishes())
+def test_a_restarted_daemon_changes_nothing(model, wanted):
+    """An empty history adopts what runs: containers outlive the daemon."""
+    Device(model).settle(wanted)
+    assert Device(model).plan(wanted).actions == ()
+
+
+@given(model=devices(), wanted=wishes())
+def test_secrets_are_in_the_vault_for_running_containers_and_no_others(model, wanted):
+    """What is provided is what is wanted now; the rest is wiped."""
+    Device(model).settle(wanted)
+    expected = {
+        running(model, each).name: each.secrets
+        for each in wanted
+        if each.workload.secrets
+    }
+    kept = {n: d for n, d in model.provided.items() if expected.get(n)}
+    assert kept == expected
+    assert model.provided.keys() <= {each.name for each in model.containers.values()}
+
+
+@given(model=devices(), old=wishes(), new=wishes(), failures=st.integers(0, 20))
+def test_a_back_off_never_delays_a_newer_revision(model, old, new, failures):
+    """However often the old one failed, the new one converges without waiting."""
+    device = Device(model)
+    for _ in range(failures):
+        for chain in device.plan(old).chains:
+            device.history = reconcile.failed(device.history, chain, "no", device.now)
+    newer = [replace(each, version=each.version + 10) for each in new]
+    waited_from = device.now
+    device.settle(newer)
+    # Only others are waited for: a process that is gone gets time to be noticed.
+    assert device.now - waited_from <= 5
+
+
+@given(model=devices(), wanted=wishes())
+def test_only_containers_that_were_seen_are_addressed(model, wanted):
+    """Stop and Remove name an ID of this very look: never a name, never another's."""
+    plan = Device(model).plan(wanted)
+    named = {a.container for a in plan.actions if isinstance(a, Stop | Remove)}
+    assert named <= model.containers.keys()
+
+
+@given(model=devices(), wanted=wishes(), busy=st.sets(st.sampled_from(SLOTS)))
+def test_a_chain_in_flight_is_not_planned_again(model, wanted, busy):
+    """What somebody is working on is left to them."""
+    plan = Device(model).plan(wanted, busy=frozenset(busy))
+    assert busy.isdisjoint({chain.key for chain in plan.chains})
+
+
+def ready(*wanted: Replica) -> Device:
+    """Return a device on which everything wanted runs already."""
+    model = PodmanModel()
+    model.images = {image_id(1), image_id(2)}
+    device = Device(model)
+    device.settle(wanted)
+    return device
+
+
+def kinds(plan: reconcile.Plan) -> list[type]:
+    """Return what a plan does, by the words."""
+    return [type(action) for action in plan.actions]
+
+
+def test_a_missing_image_is_pulled_before_anything_is_created():
+    """A chain of its own: a slow registry delays nothing else."""
+    plan = Device(PodmanModel()).plan([a_replica()])
+    assert kinds(plan) == [Pull]
+    assert plan.statuses[0].state == "pulling"
+
+
+def test_one_image_for_two_replicas_is_pulled_once():
+    """The second one waits for the first one's pull."""
+    plan = Device(PodmanModel()).plan([a_replica(), a_replica("web/web.2")])
+    assert kinds(plan) == [Pull]
+
+
+def test_the_old_revision_runs_while_the_new_image_is_pulled():
+    """Preparing stops nothing."""
+    device = ready(a_replica())
+    newer = a_replica(version=2, workload=a_workload(image=image(3)))
+    assert kinds(device.plan([newer])) == [Pull]
+
+
+def test_a_new_revision_is_created_before_the_old_one_stops():
+    """What cannot be created must not cost what runs."""
+    device = ready(a_replica())
+    newer = a_replica(version=2, workload=a_workload(env={"A": "2"}))
+    assert kinds(device.plan([newer])) == [Create, Stop, Start, Remove]
+
+
+def test_a_revision_that_changes_nothing_for_a_workload_leaves_it_alone():
+    """A deploy restarts what it changes, and reports the new number for the rest."""
+    device = ready(a_replica())
+    plan = device.plan([a_replica(version=2)])
+    assert (plan.actions, plan.statuses[0].version) == ((), 2)
+
+
+def test_more_replicas_or_another_probe_restart_nothing():
+    """Only what shapes the container counts as drift."""
+    device = ready(a_replica())
+    same = a_workload(replicas=5, takers=1, require={"a": "b"})
+    assert device.plan([a_replica(version=2, workload=same)]).actions == ()
+
+
+def test_a_new_term_restarts_a_strict_replica_only():
+    """There the term is a promise: the workload fences with it."""
+    loose, strict = a_workload(failover="available"), a_workload(failover="strict")
+    kept = ready(a_replica(workload=loose)).plan([a_replica(workload=loose, term=2)])
+    made = ready(a_replica(workload=strict)).plan([a_replica(workload=strict, term=2)])
+    assert kept.actions == ()
+    assert kinds(made) == [Stop, Remove, Create, Start]
+
+
+def test_an_unwanted_container_is_stopped_and_removed():
+    """Its secrets go with it."""
+    wanted = a_replica(
+        workload=a_workload(secrets={"t": "/run/secrets/t"}), secrets="p"
+    )
+    device = ready(wanted)
+    plan = device.plan([])
+    assert kinds(plan) == [Stop, Remove, Wipe]
+    assert plan.statuses[0].state == "stopping"
+
+
+def test_secrets_are_provided_after_creation_and_before_the_start():
+    """A container never starts without them."""
+    model = PodmanModel()
+    model.images = {image_id(1)}
+    wanted = a_replica(
+        workload=a_workload(secrets={"t": "/run/secrets/t"}), secrets="p"
+    )
+    assert kinds(Device(model).plan([wanted])) == [Create, Provide, Start]
+
+
+def test_a_new_container_gets_its_secrets_though_old_ones_lie_there():
+    """They may belong to another user: its image was another."""
+    wanted = a_replica(
+        workload=a_workload(secrets={"t": "/run/secrets/t"}), secrets="p"
+    )
+    device = Device(PodmanModel())
+    device.model.images = {image_id(1)}
+    device.model.provided["tutti-web_web.1_r1"] = "p"
+    assert kinds(device.plan([wanted])) == [Create, Provide, Start]
+
+
+def test_a_new_value_is_provided_without_a_restart():
+    """Rotation reaches the running container."""
+    workload = a_workload(secrets={"t": "/run/secrets/t"})
+    device = ready(a_replica(workload=workload, secrets="p"))
+    plan = device.plan([a_replica(workload=workload, secrets="q")])
+    assert kinds(plan) == [Provide]
+
+
+def test_after_a_reboot_secrets_are_provided_before_the_start():
+    """The vault is memory: it comes back empty."""
+    wanted = a_replica(
+        workload=a_workload(secrets={"t": "/run/secrets/t"}), secrets="p"
+    )
+    device = ready(wanted)
+    device.model.crash(running(device.model, wanted))
+    rebooted = Device(device.model)
+    rebooted.model.provided.clear()
+    assert kinds(rebooted.plan([wanted])) == [Provide, Start]
+
+
+def test_a_replica_that_waits_is_not_started_but_its_image_is_fetched():
+    """Preparing goes on while a secret is on its way."""
+    plan = Device(PodmanModel()).plan([a_replica(waits_for="secret token")])
+    assert kinds(plan) == [Pull]
+    assert plan.statuses[0].reason == "secret token"
+
+
+def test_what_runs_is_left_alone_while_its_newer_revision_waits():
+    """Half a configuration is no reason to stop a whole one."""
+    device = ready(a_replica())
+    newer = a_workload(env={"A": "2"})
+    plan = device.plan([a_replica(version=2, workload=newer, waits_for="a secret")])
+    assert plan.actions == ()
+
+
+def test_an_image_that_was_not_signed_for_this_machine_fails_clearly():
+    """Nothing is pulled that cannot be checked."""
+    workload = a_workload(image=replace_platforms())
+    plan = Device(PodmanModel()).plan([a_replica(workload=workload)])
+    assert plan.actions == ()
+    assert "amd64" in plan.statuses[0].reason
+
+
+def replace_platforms():
+    """Return an image that was signed for another architecture."""
+    other = msgspec.structs.replace(image().platforms[0], architecture="arm64")
+    return msgspec.structs.replace(image(), platforms=(other,))
+
+
+def test_a_full_disk_stops_the_pull_and_says_so():
+    """A pull that fills the disk breaks more than itself."""
+    room = Room(disk_free=1, memory_total=2**30, memory_available=2**30)
+    plan = Device(PodmanModel()).plan([a_replica()], room=room)
+    assert plan.actions == ()
+    assert "disk" in plan.statuses[0].reason
+    assert plan.wake_at == 1000.0 + reconcile.ROOM_AGAIN
+
+
+def test_a_failed_pull_is_tried_again_after_a_pause():
+    """The registry may come back."""
+    device = Device(PodmanModel())
+    for _ in range(2):
+        plan = device.plan([a_replica()])
+        device.history = reconcile.failed(
+            device.history, plan.chains[0], "refused", device.now
+        )
+    plan = device.plan([a_replica()])
+    assert (plan.actions, plan.wake_at) == ((), device.now + 1)
+    assert plan.statuses[0].reason == "refused"
+
+
+def test_a_failure_of_an_old_revision_is_not_held_against_the_new_one():
+    """A chain may end long after its revision was replaced."""
+    device = Device(PodmanModel())
+    (chain,) = device.plan([a_replica()]).chains
+    device.plan([a_replica(version=2)])
+    after = reconcile.failed(device.history, chain, "refused", device.now)
+    assert after == device.history
+
+
+def crashed_twice(device: Device, wanted: Replica) -> reconcile.Plan:
+    """Let a container crash, be started, and crash again."""
+    device.model.crash(running(device.model, wanted))
+    plan = device.plan([wanted])
+    for action in plan.actions:
+        device.model.perform(action)
+    device.plan([wanted])
+    device.model.crash(running(device.model, wanted))
+    return device.plan([wanted])
+
+
+def test_the_first_restart_is_immediate():
+    """Most crashes are single."""
+    device = ready(a_replica())
+    device.model.crash(running(device.model, a_replica()))
+    assert kinds(device.plan([a_replica()])) == [Start]
+
+
+def test_the_second_crash_in_a_row_waits_a_second():
+    """A crash loop must not eat the device."""
+    device = ready(a_replica())
+    plan = crashed_twice(device, a_replica())
+    assert (plan.actions, plan.wake_at) == ((), device.now + 1)
+    assert plan.statuses[0].state == "backing-off"
+
+
+def test_podman_gets_time_for_its_own_repair():
+    """It is quicker, and keeps the container's address."""
+    device = ready(a_replica())
+    one = running(device.model, a_replica())
+    device.model.add(exited(one, 137, repair_pending=True))
+    plan = device.plan([a_replica()])
+    assert (plan.actions, plan.statuses[0].state) == ((), "starting")
+    device.now = plan.wake_at or 0.0
+    assert kinds(device.plan([a_replica()])) == [Start]
+
+
+def test_a_process_that_podman_did_not_miss_is_made_anew():
+    """Its monitor died: Podman would say "Up" for ever."""
+    device = ready(a_replica())
+    lost = replace(running(device.model, a_replica()), is_alive=False)
+    device.model.add(lost)
+    device.now = device.plan([a_replica()]).wake_at or 0.0
+    assert kinds(device.plan([a_replica()])) == [Remove, Create, Start]
+
+
+def test_an_unhealthy_replica_is_killed_and_started():
+    """A process that does not answer may not answer SIGTERM either."""
+    wanted = a_replica(workload=a_workload(health=HEALTH))
+    device = ready_unprobed(wanted)
+    life = running(device.model, wanted).life
+    plan = device.plan([wanted], verdicts={life: "unhealthy"})
+    assert kinds(plan) == [Stop, Start]
+    assert plan.actions[0].is_immediate
+
+
+def ready_unprobed(wanted: Replica) -> Device:
+    """Return a device on which a replica runs that nobody has probed yet."""
+    model = PodmanModel()
+    model.images = {image_id(1)}
+    model.add(a_container(wanted))
+    device = Device(model)
+    device.plan([wanted])
+    return device
+
+
+def test_a_replica_is_healthy_when_its_probes_say_so():
+    """Running is not enough where a health check was signed."""
+    wanted = a_replica(workload=a_workload(health=HEALTH))
+    device = ready_unprobed(wanted)
+    life = running(device.model, wanted).life
+    before = device.plan([wanted]).statuses[0]
+    after = device.plan([wanted], verdicts={life: "healthy"}).statuses[0]
+    assert (before.state, before.healthy) == ("starting", False)
+    assert (after.state, after.healthy) == ("running", True)
+
+
+def test_a_status_tells_since_when():
+    """By the device's clock at the change, not at the look."""
+    device = ready(a_replica())
+    first = device.plan([a_replica()], clock=50.0).statuses[0].since
+    assert device.plan([a_replica()], clock=60.0).statuses[0].since == first
+
+
+def test_replicas_that_swap_ports_do_not_wait_for_each_other():
+    """Both stop first, then both start."""
+
+    def wanted(first: int, second: int, version: int) -> list[Replica]:
+        ports = {"web/web.1": first, "web/web.2": second}
+        return [
+            a_replica(slot, version, workload=a_workload(ports=(a_port(number),)))
+            for slot, number in ports.items()
+        ]
+
+    device = ready(*wanted(8080, 8081, 1))
+    swapped = wanted(8081, 8080, 2)
+    device.settle(swapped)
+    assert [running(device.model, each).ports for each in swapped] == [
+        (a_port(8081),),
+        (a_port(8080),),
+    ]
+
+
+def test_a_port_held_by_a_neighbour_is_named():
+    """The one who waits says for whom."""
+    workload = a_workload(ports=(a_port(8080),))
+    device = ready(a_replica(workload=workload))
+    second = a_replica("web/web.2", workload=workload)
+    plan = device.plan([a_replica(workload=workload), second])
+    assert plan.actions == ()
+    assert "8080/tcp is held by web/web.1" in plan.statuses[1].reason

@@ -1,0 +1,204 @@
+"""One device for tests: a Podman store and its API socket in a namespace of its own.
+
+The socket is activated on demand, as systemd's ``podman.socket`` would: a thread waits
+for a connection, starts ``podman system service --time=5`` with the listening socket,
+and waits again when the service has left. Everything is below one folder; `close`
+ends the containers, the service, the mounts and the namespace.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+IDLE_AFTER = 5  # seconds; what the systemd unit and the lab use too
+CONTAINERS_CONF = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+lock_type = "file"
+events_logger = "file"
+exit_command_delay = 1
+init_path = "/usr/bin/catatonit"
+[engine.runtimes]
+runc = ["{runc}"]
+[network]
+network_backend = "netavark"
+"""
+# conmon's clean-up does not hand on --runtime-flag, so runc's own state folder would be
+# shared by all stores; a wrapper is the one way that reaches every caller.
+RUNC = """#!/bin/sh
+exec /usr/sbin/runc --root={root} "$@"
+"""
+APPLETS = ("sh", "sleep", "cat", "httpd", "id", "ls", "nc", "kill", "true", "false")
+PASSWD = "root:x:0:0:root:/:/bin/sh\nweb:x:1234:2345:web:/:/bin/sh\n"
+GROUP = "root:x:0:\nweb:x:2345:\n"
+# httpd has to be somebody's child: as process 1 it would ignore SIGTERM.
+SERVE = (
+    "mkdir -p /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www"
+)
+
+
+class PodmanBox:
+    """A device: its folder, its namespace, its Podman socket."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Make the namespace and the socket; start nothing else yet."""
+        self.folder = folder
+        self.name = name
+        self.socket_path = folder / "podman.sock"
+        self.url = f"unix://{self.socket_path}"
+        self._configure()
+        run("ip", "netns", "add", name)
+        self.run_inside("ip", "link", "set", "lo", "up")
+        self._stopping = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.socket_path))
+        self._listener.listen(16)
+        self._service: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._activate, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_serving(self) -> bool:
+        """Return whether the API service runs at this moment."""
+        return self._service is not None and self._service.poll() is None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment Podman runs with here."""
+        conf = str(self.folder / "containers.conf")
+        return {**os.environ, "CONTAINERS_CONF": conf, "TMPDIR": str(self.folder)}
+
+    def command(self, *words: str) -> list[str]:
+        """Return the command line of Podman in this box."""
+        stores = [
+            f"--root={self.folder}/root",
+            f"--runroot={self.folder}/run",
+            f"--tmpdir={self.folder}/tmp",
+        ]
+        inside = ["nsenter", f"--net=/run/netns/{self.name}", "--"]
+        return [*inside, "podman", *stores, *words]
+
+    def podman(self, *words: str) -> str:
+        """Run Podman's own command line here; return what it printed."""
+        return run(*self.command(*words), env=self.environment)
+
+    def run_inside(self, *words: str) -> str:
+        """Run a program in the box's network namespace."""
+        return run("nsenter", f"--net=/run/netns/{self.name}", "--", *words)
+
+    def make_image(self, name: str, *changes: str) -> str:
+        """Import a busybox root file system as ``name``; return the image ID."""
+        archive = self.folder / "rootfs.tar"
+        if not archive.exists():
+            _pack_root(self.folder / "rootfs", archive)
+        words = [word for change in changes for word in ("--change", change)]
+        return self.podman("import", "-q", *words, str(archive), name).strip()
+
+    def close(self) -> None:
+        """Remove every container, process, mount and folder of this box."""
+        self._stopping.set()
+        with suppress(subprocess.CalledProcessError):
+            self.podman("rm", "--all", "--force", "--time=0")
+        if self._service is not None:
+            self._service.terminate()
+        self._thread.join(timeout=10)
+        self._listener.close()
+        for pid in _processes_of(self.folder):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for mount in sorted(_mounts_below(self.folder), reverse=True):
+            run("umount", "--lazy", mount)
+        run("ip", "netns", "delete", self.name)
+        shutil.rmtree(self.folder)
+
+    def _configure(self) -> None:
+        runc = self.folder / "runc"
+        runc.write_text(RUNC.format(root=self.folder / "runc-state"))
+        runc.chmod(0o755)
+        conf = self.folder / "containers.conf"
+        conf.write_text(CONTAINERS_CONF.format(runc=runc))
+
+    def _activate(self) -> None:
+        while not self._stopping.is_set():
+            readable, _, _ = select.select([self._listener], [], [], 0.2)
+            if readable and not self._stopping.is_set():
+                self._serve()
+
+    def _serve(self) -> None:
+        command = self.command("system", "service", f"--time={IDLE_AFTER}")
+        listener = self._listener.fileno()
+        # LISTEN_PID must be the service's own: the shell sets it, then becomes it.
+        script = f'exec 3<&{listener}; LISTEN_PID=$$ exec "$@"'
+        with (self.folder / "service.log").open("ab") as log:
+            self._service = subprocess.Popen(
+                ["bash", "-c", script, "service", *command],
+                env={**self.environment, "LISTEN_FDS": "1"},
+                pass_fds=(listener,),
+                stderr=log,
+                stdout=log,
+            )
+            self._service.wait()
+
+
+@contextmanager
+def podman_box(name: str) -> Iterator[PodmanBox]:
+    """Yield a device called ``name`` (at most 12 characters) and remove it after."""
+    box = PodmanBox(Path(tempfile.mkdtemp(prefix=f"{name}-")), name)
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> str:
+    """Run a program; return its standard output, raise with what it complained."""
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise subprocess.CalledProcessError(
+            done.returncode, words, done.stdout, done.stderr
+        )
+    return done.stdout
+
+
+def _pack_root(root: Path, archive: Path) -> None:
+    for folder in ("bin", "etc", "tmp", "run", "var", "proc", "sys", "dev"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy("/usr/bin/busybox", root / "bin/busybox")
+    run("/usr/bin/busybox", "--install", "-s", str(root / "bin"))
+    for link in (root / "bin").iterdir():
+        if link.is_symlink():
+            link.unlink()
+            link.symlink_to("busybox")
+    (root / "etc/passwd").write_text(PASSWD)
+    (root / "etc/group").write_text(GROUP)
+    with tarfile.open(archive, "w") as tar:
+        tar.add(root, arcname=".")
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    points = [line.split()[1] for line in lines]
+    return [point for point in points if point.startswith(f"{folder}/")]
+
+
+def _processes_of(folder: Path) -> list[int]:
+    """Return processes whose command line names the folder: conmon and its kind."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            is_ours = str(folder).encode() in (entry / "cmdline").read_bytes()
+            if entry.name.isdigit() and int(entry.name) != os.getpid() and is_ours:
+                found.append(int(entry.name))
+    return found
