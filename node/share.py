@@ -14,9 +14,10 @@ Rules (DESIGN §4):
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge import placement
 from edge.documents import Assignment, Deployment, Scheduling
 from edge.model import ReplicaPlace, Workload
-from edge.names import SLOT
+from edge.names import SLOT, SiteName
 from edge.trust import Refused
 
 Places = Mapping[str, ReplicaPlace]
@@ -126,16 +127,10 @@ def _slot_problem(place: ReplicaPlace, workload: Workload, standing: Standing) -
 def _unsuitable(
     place: ReplicaPlace, workload: Workload, standing: Standing
 ) -> Refused | None:
-    if workload.sites and standing.site not in workload.sites:
-        return _limit(place, f"it may not run at site {standing.site!r}")
-    required = dict(workload.require)
-    key, separator, value = workload.every.partition("=")
-    if separator:
-        required[key] = value
-    for key, value in sorted(required.items()):
-        if standing.labels.get(key) != value:
-            return _limit(place, f"this node does not carry {key}={value}")
-    return None
+    problem = placement.eligible(
+        workload, site=SiteName(standing.site), labels=dict(standing.labels)
+    )
+    return _limit(place, problem) if problem else None
 
 
 def _kept(
