@@ -34,6 +34,8 @@ class Agent:
     intake: Intake = field(init=False)
     places: dict[str, ReplicaPlace] = field(default_factory=dict)
     revisions: dict[tuple[str, int], documents.Deployment] = field(default_factory=dict)
+    has_missed: bool = False
+    """Whether something arrived that could not be kept, and must be asked for again."""
 
     def __post_init__(self) -> None:
         """Take up where the disk says we were."""
@@ -209,6 +211,7 @@ class Agent:
             Refused(reason="not-stored", problem=str(error), kind="store")
         )
         self.tell("failed", "store", str(error))
+        self.has_missed = True
         fresh = Ledger(
             fleet=self.ledger.fleet, anchor=self.ledger.anchor, me=self.ledger.me
         )

@@ -1,6 +1,6 @@
 """``edge-node run``: the composition root, one loop of thin hands around pure brains.
 
-Nothing here decides. Five tasks: the link to the broker, the work on containers,
+Nothing here decides. Tasks: the link to the broker, the work on containers,
 reports, telemetry, certificate renewal. Containers are conmon's children: they go on
 when this process ends, restarts or is upgraded.
 """
@@ -36,6 +36,8 @@ RENEW_AGAIN = 30.0
 COALESCE = 0.02
 """Seconds a report waits for more to say; a start changes several things at once."""
 REPORT_AGAIN = 5.0
+LINK_LOOK_EVERY = 10.0
+"""Seconds; also how long a disk that was full gets before we ask again."""
 
 
 def run(device: Device, settings: Settings) -> int:
@@ -98,6 +100,7 @@ class _Daemon:
                     self._report(),
                     self._measure(),
                     self._renew(),
+                    self._follow_trust(),
                 )
             ]
             await stopped.wait()
@@ -147,6 +150,13 @@ class _Daemon:
                 await asyncio.sleep(RENEW_AGAIN)
             else:
                 await _either(self.link.refused, None, RENEW_LOOK_EVERY)
+
+    async def _follow_trust(self) -> None:
+        """Connect anew where the newest trust says, or to hear again what was lost."""
+        while True:
+            await asyncio.sleep(LINK_LOOK_EVERY)
+            if self.link.is_outdated:
+                await self.link.reload()
 
     def _is_renewal_due(self) -> bool:
         try:

@@ -46,6 +46,8 @@ class Link:
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on every new connection: what was told before may be lost."""
     _broker: Broker | None = None
+    _trust: int = 0
+    """The version of the trust document the connection was made by."""
 
     @property
     def address(self) -> str:
@@ -90,6 +92,7 @@ class Link:
         device, trust = self.agent.device, self.agent.ledger.trust
         if trust is None or not trust.hubs:
             raise ConfigError("cannot connect: root named no hub yet")
+        self._trust = trust.version
         parts = urlsplit(trust.hubs[0].broker)
         certificate = device.certificate.read_bytes()
         return connection.Settings(
@@ -102,9 +105,20 @@ class Link:
             keepalive=self.pace.keepalive,
         )
 
+    @property
+    def is_outdated(self) -> bool:
+        """Return whether to connect anew: root named another hub, or we missed a word.
+
+        Retained messages come again with every new subscription.
+        """
+        trust = self.agent.ledger.trust
+        is_newer = trust is not None and trust.version != self._trust
+        return self._broker is not None and (is_newer or self.agent.has_missed)
+
     async def reload(self) -> None:
         """Connect again, as after the certificate or the hub's address changed."""
         self.refused.clear()
+        self.agent.has_missed = False
         if self._broker is not None:
             await self._broker.reload(self.settings())
 
