@@ -1,51 +1,43 @@
 """Nothing goes backwards: the rule for every stream's counter.
 
 Newer than the head is accepted, the same digest is known, the same number with another
-digest is a conflict that only the next number ends. Jumps are capped, so that one bad
-document cannot use up all numbers there are.
+digest is a conflict that only the next number ends. Jumps are capped, so that no one
+document uses up the numbers there are. Whoever holds nothing believes no more than a
+jump either: otherwise a newcomer could be led to a number that everybody else, and so
+the next honest document, cannot reach.
 """
 
 from edge.documents import Document
 from edge.trust.ledger import Head
 from edge.trust.verdict import Refused
 
-JUMP_MAX = 1_000
-"""Versions a document may be ahead of the one held; people make them one by one."""
-FIRST_MAX = 1_000_000
-"""The highest number a device that holds nothing of a stream believes."""
-SEQ_JUMP_MAX = 1_000_000
-"""Sequence numbers a hub or device may be ahead; machines make them quickly."""
+JUMP_MAX = 1_000_000
+"""Versions a document may be ahead: a device that lay in a drawer for years catches up
+in one step, and 2**53 numbers last for nine billion such leaps."""
+SEQ_JUMP_MAX = 2**40
+"""Sequence numbers a machine may be ahead: 1,000 a second for 30 years. Root takes them
+back by raising the generation."""
 
 
 def refusal(document: Document, digest: str, head: Head | None) -> Refused | None:
     """Return why the counter is refused, None when it is newer or the very same."""
-    if head is None:
-        return None if _is_first(document.counter) else _jump(document, (0,))
-    if document.counter == head.counter:
+    counter = document.counter
+    held = head.counter if head else (0,) * len(counter)
+    if head and counter == held:
         return None if digest == head.digest else _conflict(document)
-    if document.counter < head.counter:
+    if head and counter < held:
         return _rolled_back(document, head)
-    return (
-        None
-        if _is_near(document.counter, head.counter)
-        else _jump(document, head.counter)
-    )
-
-
-def _is_first(counter: tuple[int, ...]) -> bool:
-    return all(number <= FIRST_MAX for number in counter)
+    return None if _is_near(counter, held) else _jump(document, held)
 
 
 def _is_near(counter: tuple[int, ...], held: tuple[int, ...]) -> bool:
-    """Compare the leading number by versions, the last one by sequence."""
-    if len(counter) == 1:
-        return counter[0] - held[0] <= JUMP_MAX
-    *leading, last = counter
-    *held_leading, held_last = held
-    if leading == held_leading:
-        return last - held_last <= SEQ_JUMP_MAX
-    steps = zip(leading, held_leading, strict=True)
-    return last <= FIRST_MAX and all(new - old <= JUMP_MAX for new, old in steps)
+    """Compare the leading numbers by versions, the last of several by sequence."""
+    caps = [JUMP_MAX] * len(counter)
+    if len(counter) > 1:
+        caps[-1] = SEQ_JUMP_MAX
+    padded = held + (0,) * (len(counter) - len(held))  # a floor may name fewer
+    steps = zip(counter, padded, caps, strict=False)
+    return all(new - max(old, 0) <= cap for new, old, cap in steps)
 
 
 def _said(counter: tuple[int, ...]) -> str:
