@@ -230,6 +230,8 @@ class Node(Document, frozen=True, tag="node"):
     issued_at: Seconds
     labels: Labels = {}
     scheduling: Scheduling = "active"
+    scope: Short = ""
+    """Whose approval it is: secrets of other scopes are not sealed to the device."""
 
     @property
     def stream(self) -> str:
@@ -252,6 +254,8 @@ class Secret(Document, frozen=True, tag="secret"):
     """A device id, or ``operator:<public signing key>``."""
     box: Box
     issued_at: Seconds
+    scope: Short = ""
+    """The deployment's scope; with another one the secret cannot be opened."""
 
     @property
     def stream(self) -> str:

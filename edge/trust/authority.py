@@ -1,9 +1,22 @@
-"""Who may say what: keys that count now, thresholds over distinct keys, scopes."""
+"""Who may say what: keys that count now, thresholds over distinct keys, scopes.
+
+A document needs as many operators as root's threshold asks for, *each* with a scope
+that reaches everything in it: a second signature never widens the first one's reach.
+
+What was believed once and comes again (read back from disk, or sent twice) needs only
+to be genuine: expiry, scope and threshold were judged when it was new, and a power cut
+must not judge them anew.
+"""
+
+from collections.abc import Callable
 
 from edge.documents import KeySet, Operator, Scope, Trust
 from edge.model import Workload
+from edge.trust.claim import Claim
 from edge.trust.ledger import Ledger
 from edge.trust.verdict import Refused
+
+Reach = Callable[[Scope], bool]
 
 
 def meets(keys: KeySet, signers: frozenset[str]) -> bool:
@@ -11,12 +24,15 @@ def meets(keys: KeySet, signers: frozenset[str]) -> bool:
     return len(signers & frozenset(keys.keys)) >= keys.threshold
 
 
-def is_hub(ledger: Ledger, signers: frozenset[str]) -> bool:
-    """Return whether the fleet's hub signed."""
+def is_hub(claim: Claim) -> bool:
+    """Return whether the fleet's hub signed; a settled document may be an old hub's."""
+    ledger = claim.ledger
+    if claim.is_settled:
+        return bool(claim.signers & ledger.hubs)
     if ledger.trust is None:
         return False
     keys = frozenset(hub.key for hub in ledger.trust.hubs)
-    return len(signers & keys) >= ledger.trust.hub_threshold
+    return len(claim.signers & keys) >= ledger.trust.hub_threshold
 
 
 def operators(
@@ -24,39 +40,37 @@ def operators(
 ) -> tuple[Operator, ...] | Refused:
     """Return the operators whose signatures count, or why there are not enough.
 
-    ``now`` None means replay: a document that counted when it came still counts, even
-    if the operator's key left the trust document since.
+    ``now`` None asks only who ever was one: for what was believed before.
     """
     if ledger.trust is None:
-        return Refused(reason="not-authorised", problem="no trust document is held yet")
-    known = _known_operators(ledger, is_replay=now is None)
+        return _not_authorised("no trust document is held yet")
+    known = ledger.operators if now is None else _current(ledger.trust)
     signed = tuple(known[key] for key in sorted(signers & known.keys()))
-    if now is None and signed:
+    if not signed:
+        return _not_authorised("no operator of this fleet signed")
+    if now is None:
         return signed
-    time = max(now or 0.0, ledger.floor)
+    time = max(now, ledger.floor)
     valid = tuple(each for each in signed if each.expires_at > time)
-    if valid and len(valid) >= ledger.trust.operator_threshold:
+    if len(valid) >= ledger.trust.operator_threshold:
         return valid
     return _too_few(ledger.trust, signed, valid)
 
 
-def _known_operators(ledger: Ledger, *, is_replay: bool) -> dict[str, Operator]:
-    if is_replay or ledger.trust is None:
-        return ledger.operators
-    return {each.key: each for each in ledger.trust.operators}
+def consent(claim: Claim, reaches: Reach, beyond: str) -> Refused | None:
+    """Return None if enough operators signed whose scope reaches what is asked for.
 
-
-def _too_few(
-    trust: Trust, signed: tuple[Operator, ...], valid: tuple[Operator, ...]
-) -> Refused:
-    if not signed:
-        problem = "no operator of this fleet signed"
-        return Refused(reason="not-authorised", problem=problem)
-    if len(valid) < len(signed):
-        problem = f"the key of operator {signed[0].name!r} expired; root must renew it"
-        return Refused(reason="expired", problem=problem)
-    problem = f"{trust.operator_threshold} operators must sign"
-    return Refused(reason="not-authorised", problem=problem)
+    ``beyond`` is the problem to name when they signed but may not say this.
+    """
+    signed = operators(claim.ledger, claim.signers, claim.judged_at)
+    if isinstance(signed, Refused):
+        return signed
+    if claim.is_settled or claim.ledger.trust is None:
+        return None
+    agreeing = [each for each in signed if reaches(each.scope)]
+    if len(agreeing) >= claim.ledger.trust.operator_threshold:
+        return None
+    return Refused(reason="out-of-scope", problem=beyond)
 
 
 def covers_device(scope: Scope, site: str, labels: dict[str, str]) -> bool:
@@ -79,6 +93,32 @@ def covers_workload(scope: Scope, workload: Workload) -> bool:
     return scope.labels.items() <= required.items()
 
 
-def covers_name(scope: Scope, owner: str | None) -> bool:
-    """Return whether a scope may use a name that ``owner`` made (None: nobody)."""
-    return owner is None or not scope.name or scope.name == owner
+def covers_name(scope: Scope, owner: str | None, name: str) -> bool:
+    """Return whether a scope may sign as ``name`` for what ``owner`` made.
+
+    ``owner`` None: nobody did. The empty scope may sign as any, and so hand over.
+    """
+    return not scope.name or (scope.name == name and owner in {None, name})
+
+
+def is_fleet_wide(scope: Scope) -> bool:
+    """Return whether a scope has no limits; limits always have a name (`trust`)."""
+    return not scope.name
+
+
+def _current(trust: Trust) -> dict[str, Operator]:
+    return {each.key: each for each in trust.operators}
+
+
+def _too_few(
+    trust: Trust, signed: tuple[Operator, ...], valid: tuple[Operator, ...]
+) -> Refused:
+    if len(valid) < len(signed):
+        gone = next(each for each in signed if each not in valid)
+        problem = f"the key of operator {gone.name!r} expired; root must renew it"
+        return Refused(reason="expired", problem=problem)
+    return _not_authorised(f"{trust.operator_threshold} operators must sign")
+
+
+def _not_authorised(problem: str) -> Refused:
+    return Refused(reason="not-authorised", problem=problem)

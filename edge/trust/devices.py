@@ -4,10 +4,18 @@ import hashlib
 from typing import cast
 
 from edge import sealing
-from edge.documents import Assignment, Beacon, CertificateRequest, Member, Report
+from edge.documents import (
+    Assignment,
+    Beacon,
+    CertificateRequest,
+    Member,
+    Report,
+    Voucher,
+)
 from edge.names import DeviceId
 from edge.trust import authority
 from edge.trust.claim import Claim
+from edge.trust.ledger import Enrolled
 from edge.trust.verdict import Refused
 
 VIEWER_PREFIX = "view."
@@ -24,55 +32,70 @@ def device_id(sign_key: str) -> DeviceId:
 def member(claim: Claim) -> Refused | None:
     """The chain: root → operator → voucher → join key and device key."""
     document = cast("Member", claim.document)
-    if claim.ledger.is_revoked(document.device):
+    ledger = claim.ledger
+    if ledger.is_revoked(document.device) and not claim.is_replay:
         return Refused(reason="revoked", problem=f"{document.name} was revoked")
-    holder = claim.ledger.names.get(document.name)
+    holder = ledger.names.get(document.name)
     if holder is not None and holder != document.device:
         problem = f"the name {document.name!r} belongs to {holder}"
         return Refused(reason="name-taken", problem=problem)
-    before = claim.ledger.members.get(document.device)
-    if before is None or claim.is_known:
-        return _first_member(claim, document)
-    if document.name != before.member.name:
-        return Refused(reason="wrong-member", problem="a device keeps its name")
+    if document.keys.sign not in claim.signers:
+        return _not_authorised("the device itself did not sign it")
+    if claim.is_known:
+        return None
+    before = ledger.members.get(document.device)
+    refused = _next_member(claim, before) if before else _first_member(claim)
+    return refused or _weak_key(document)
+
+
+def _next_member(claim: Claim, before: Enrolled) -> Refused | None:
+    """Its voucher gave it its site, and revoking that one must still reach it."""
+    document = cast("Member", claim.document)
+    kept = (before.member.name, before.member.voucher)
+    if (document.name, document.voucher) != kept:
+        problem = "a device keeps its name and its voucher"
+        return Refused(reason="wrong-member", problem=problem)
     if before.member.keys.sign not in claim.signers:
-        return Refused(reason="not-authorised", problem="its old key did not sign")
-    return _self_signed(claim, document)
+        return _not_authorised("its old key did not sign it")
+    return None
 
 
-def _first_member(claim: Claim, document: Member) -> Refused | None:
-    if document.device != device_id(document.keys.sign):
-        return Refused(reason="wrong-device", problem="its id is not of its key")
+def _first_member(claim: Claim) -> Refused | None:
+    document = cast("Member", claim.document)
     voucher = claim.ledger.vouchers.get(document.voucher)
     if voucher is None:
         problem = f"no operator of this fleet signed voucher {document.voucher}"
         return Refused(reason="unknown-voucher", problem=problem)
+    if claim.is_replay and document.version > 1:
+        return None  # its forerunners, which had the chain, were not kept
+    if document.device != device_id(document.keys.sign):
+        return Refused(reason="wrong-device", problem="its id is not of its key")
     if voucher.key not in claim.signers:
-        return Refused(reason="not-authorised", problem="the join key did not sign it")
-    return _self_signed(claim, document) or _voucher_refusal(claim, document)
+        return _not_authorised("the join key did not sign it")
+    return None if claim.is_replay else _voucher_refusal(claim, voucher)
 
 
-def _self_signed(claim: Claim, document: Member) -> Refused | None:
-    if document.keys.sign in claim.signers:
-        return None
-    return Refused(reason="not-authorised", problem="the device itself did not sign it")
-
-
-def _voucher_refusal(claim: Claim, document: Member) -> Refused | None:
+def _voucher_refusal(claim: Claim, voucher: Voucher) -> Refused | None:
     """A voucher's window and uses bind newcomers, not devices that are members."""
     ledger = claim.ledger
-    voucher = ledger.vouchers[document.voucher]
     if ledger.revocation and voucher.id in ledger.revocation.vouchers:
         return Refused(reason="revoked", problem=f"voucher {voucher.id} was revoked")
-    if claim.is_replay or claim.is_known:
+    if not ledger.counts_uses:
         return None
-    if ledger.counts_uses and not voucher.opens_at <= claim.time < voucher.closes_at:
+    if not voucher.opens_at <= claim.time < voucher.closes_at:
         return Refused(reason="voucher-closed", problem="the join token is not open")
-    used = ledger.uses.get(voucher.id, set()) - {document.device}
-    if ledger.counts_uses and len(used) >= voucher.uses:
+    if len(ledger.uses.get(voucher.id, ())) >= voucher.uses:
         problem = f"the join token was good for {voucher.uses} devices"
         return Refused(reason="voucher-used-up", problem=problem)
     return None
+
+
+def _weak_key(document: Member) -> Refused | None:
+    """What is sealed to a key of low order, everybody can open."""
+    keys = document.keys
+    if all(sealing.can_seal(each) for each in (keys.seal, keys.mesh, keys.wireguard)):
+        return None
+    return Refused(reason="malformed", problem="one of its keys keeps no secrets")
 
 
 def report(claim: Claim) -> Refused | None:
@@ -82,19 +105,29 @@ def report(claim: Claim) -> Refused | None:
 
 
 def certificate_request(claim: Claim) -> Refused | None:
-    """A device renews its own certificate; an operator asks for a viewer's."""
+    """A device renews its own certificate; an operator asks for a viewer's.
+
+    Each time anew, a known one included: the answer is a fresh certificate.
+    """
     document = cast("CertificateRequest", claim.document)
-    if document.subject.startswith(VIEWER_PREFIX):
-        signed = authority.operators(claim.ledger, claim.signers, claim.now)
-        return signed if isinstance(signed, Refused) else None
-    device = claim.ledger.names.get(document.subject, "")
-    return _from_device(claim, device, document.subject)
+    if not document.subject.startswith(VIEWER_PREFIX):
+        device = claim.ledger.names.get(document.subject, "")
+        return _from_device(claim, device, document.subject)
+    signed = authority.operators(claim.ledger, claim.signers, claim.now)
+    if isinstance(signed, Refused):
+        return signed
+    if any(authority.is_fleet_wide(each.scope) for each in signed):
+        return None
+    problem = "a viewer sees every site: only an operator without a scope may ask"
+    return Refused(reason="out-of-scope", problem=problem)
 
 
 def assignment(claim: Claim) -> Refused | None:
     """The hub speaks to one device, in root's generation."""
     document = cast("Assignment", claim.document)
-    if claim.ledger.me and document.device != claim.ledger.me:
+    enrolled = claim.ledger.members.get(document.device)
+    is_mine = claim.ledger.me in {"", document.device}
+    if not is_mine or (enrolled and enrolled.member.name != document.node):
         return Refused(reason="wrong-recipient", problem=f"it is for {document.node}")
     return _from_hub(claim, document.generation)
 
@@ -105,10 +138,10 @@ def beacon(claim: Claim) -> Refused | None:
 
 
 def _from_hub(claim: Claim, generation: int) -> Refused | None:
-    if not authority.is_hub(claim.ledger, claim.signers):
-        return Refused(reason="not-authorised", problem="no hub of this fleet signed")
+    if not authority.is_hub(claim):
+        return _not_authorised("no hub of this fleet signed")
     trusted = claim.ledger.trust
-    if claim.is_replay or (trusted and generation == trusted.generation):
+    if claim.is_settled or (trusted and generation == trusted.generation):
         return None
     held = trusted.generation if trusted else 0
     problem = f"its hub generation is {generation}, root says {held}"
@@ -122,5 +155,9 @@ def _from_device(claim: Claim, device: str, name: str) -> Refused | None:
     if claim.ledger.is_revoked(device):
         return Refused(reason="revoked", problem=f"{name} was revoked")
     if enrolled.member.keys.sign not in claim.signers:
-        return Refused(reason="not-authorised", problem=f"{name} did not sign it")
+        return _not_authorised(f"{name} did not sign it")
     return None
+
+
+def _not_authorised(problem: str) -> Refused:
+    return Refused(reason="not-authorised", problem=problem)

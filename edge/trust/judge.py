@@ -1,7 +1,8 @@
 """Bytes in, verdict out: the one gate every document passes.
 
-Each kind has one rule; a kind without a rule is refused. `replay` is judging with
-``now`` None: nothing expires, keys that once counted still do.
+Each kind has one rule; a kind without a rule is refused. Reading back what was accepted
+before is judging with ``now`` None: nothing expires, keys that once counted still do.
+Never judge like that what somebody sent: to them a removed operator would still count.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,16 +11,18 @@ from types import MappingProxyType
 from edge import documents, envelope
 from edge.documents import Document
 from edge.errors import WireError
-from edge.trust import devices, operators, versions
+from edge.trust import devices, operators, roots, versions
 from edge.trust.claim import Claim
 from edge.trust.ledger import Ledger
 from edge.trust.verdict import Accepted, Known, Refused, Verdict
 
+AHEAD_MAX = 86_400.0
+"""Seconds a signer's clock may be ahead of ours: any time zone mistaken for UTC."""
 Rule = Callable[[Claim], Refused | None]
 
 RULES: Mapping[type[Document], Rule] = MappingProxyType(
     {
-        documents.Trust: operators.trust,
+        documents.Trust: roots.trust,
         documents.Revocation: operators.revocation,
         documents.Voucher: operators.voucher,
         documents.Node: operators.node,
@@ -80,7 +83,23 @@ def _refusal(claim: Claim) -> Refused | None:
     rule = RULES.get(type(document))
     if rule is None:
         return Refused(reason="wrong-kind", problem="it never stands alone")
-    refused = rule(claim)
+    refused = rule(claim) or _future_dated(claim)
     if refused is not None:
         return refused
     return versions.refusal(document, claim.digest, ledger.head(document.stream))
+
+
+def _future_dated(claim: Claim) -> Refused | None:
+    """A wrong clock must not raise the fleet's time floor: it never goes back.
+
+    Hub and edgectl know the time and keep such documents from travelling. A device may
+    believe any year after a boot, so it cannot tell and does not ask.
+    """
+    ahead = claim.issued_at - claim.time
+    if claim.ledger.me or claim.is_settled or ahead <= AHEAD_MAX:
+        return None
+    problem = (
+        f"it was signed {ahead / AHEAD_MAX:.0f} days ahead of this clock; "
+        "set the signer's clock, or ours, and sign it again"
+    )
+    return Refused(reason="future-dated", problem=problem)

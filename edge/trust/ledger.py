@@ -1,8 +1,9 @@
 """What was accepted so far: the heads of all streams, and who is who.
 
 The ledger is rebuilt at every start by judging the stored envelopes again (`replay`),
-so a changed byte on a disk or in a database never becomes trust. On replay nothing
-expires: expiry is judged once, when a document is first accepted.
+so a changed byte on a disk or in a database never becomes trust. On replay a document
+needs only to be genuine: expiry, scope, revocation and threshold are judged once, when
+it is first accepted, so that a restart believes what was believed before it.
 """
 
 from dataclasses import dataclass, field, fields
@@ -60,7 +61,9 @@ class Ledger:
     revocation: Revocation | None = None
     heads: dict[str, Head] = field(default_factory=dict)
     operators: dict[str, Operator] = field(default_factory=dict)
-    """Every operator key a trust document ever named, for replay."""
+    """Every operator key a trust document ever named: what they signed stays."""
+    hubs: set[str] = field(default_factory=set)
+    """Every hub key a trust document ever named, for the same reason."""
     vouchers: dict[str, Voucher] = field(default_factory=dict)
     members: dict[str, Enrolled] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -77,6 +80,14 @@ class Ledger:
     def head(self, stream: str) -> Head | None:
         """Return the newest accepted of a stream."""
         return self.heads.get(stream)
+
+    def owner(self, stream: str) -> str | None:
+        """Return the scope that signs for a stream, None while nobody does.
+
+        A floor of the join file is a head without a document: it owns nothing.
+        """
+        head = self.heads.get(stream)
+        return head.scope if head is not None and head.digest else None
 
     def is_revoked(self, device: str) -> bool:
         """Return whether the device, or the voucher it came by, was revoked."""
@@ -115,6 +126,7 @@ class Ledger:
             case Trust():
                 self.trust = document
                 self.operators.update({each.key: each for each in document.operators})
+                self.hubs.update(each.key for each in document.hubs)
             case Revocation():
                 self.revocation = document
             case Voucher():

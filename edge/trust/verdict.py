@@ -20,6 +20,7 @@ Reason = Literal[
     "conflict",
     "counter-jump",
     "expired",
+    "future-dated",
     "out-of-scope",
     "revoked",
     "unknown-voucher",
