@@ -5,6 +5,7 @@ listing contexts costs no connection. Documents of the hub pass the same gate as
 device; what does not is left out and said (`problems`).
 """
 
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from edge.ctl.home import Context
 from edge.ctl.keys import OperatorKey
 from edge.ctl.memory import Memory
 from edge.ctl.shapes import Result
-from edge.documents import Document, Operator, Trust
+from edge.documents import Document, Operator, Secret, Trust
 from edge.errors import ConfigError, TrustError
 from edge.sealing import SigningKey
 from edge.trust import Ledger, Refused
@@ -44,9 +45,12 @@ class Fleet:
     memory: Memory
     problems: list[str] = field(default_factory=list)
     """What the hub showed and was refused, as sentences."""
+    boxes: dict[str, Secret] = field(default_factory=dict)
+    """Secret's name → the copy sealed to this machine's operator."""
     _hub: Hub | None = None
     _connection: web.Connection | None = None
     _operator: OperatorKey | None = None
+    _public: str = ""
 
     def __enter__(self) -> Self:
         """Return itself; nothing is opened yet."""
@@ -91,7 +95,7 @@ class Fleet:
     @property
     def me(self) -> Operator:
         """Return what root says of this machine's operator; raise if it is nothing."""
-        public = keys.read(self.folder / OPERATOR_KEY).public
+        public = self.public
         for each in self.trust.operators:
             if each.key == public:
                 return each
@@ -112,7 +116,10 @@ class Fleet:
 
     def sync_trust(self) -> None:
         """Learn what root said since; raise `TrustError` if the hub shows a forgery."""
-        newer = self.hub.trust_since(self.trust.version)
+        self.learn(self.hub.trust_since(self.trust.version))
+
+    def learn(self, newer: tuple[bytes, ...]) -> None:
+        """Believe newer trust documents; raise `TrustError` for the first forgery."""
         for data in newer:
             verdict = self.memory.take(data, self.now())
             memory.demand(verdict, "the hub's trust document")
@@ -128,24 +135,33 @@ class Fleet:
                 problem = f"the hub no longer shows {stream}, which this machine saw"
                 self.problems.append(f"{problem}: restored from a backup, or hiding")
 
-    def submit(self, *made: Document, code: str = "") -> tuple[Result, ...]:
+    def sign(self, document: Document) -> bytes:
+        """Return the envelope of a document, signed by the operator."""
+        return documents.sign(document, self.operator.signer)
+
+    def submit(self, *made: Document) -> tuple[Result, ...]:
         """Sign as the operator and hand in; raise for whatever would not count."""
-        key = self.operator.signer
-        return self.hand_in(made, [documents.sign(each, key) for each in made], code)
+        return self.hand_in(made, [self.sign(each) for each in made])
 
     def hand_in(
-        self, made: Iterable[Document], sealed: Iterable[bytes], code: str = ""
+        self, made: Iterable[Document], sealed: Iterable[bytes]
     ) -> tuple[Result, ...]:
         """Hand in what is signed already, and remember it once the hub took it."""
         made, sealed, now = tuple(made), tuple(sealed), self.now()
         for document, data in zip(made, sealed, strict=True):
             _refuse_early(data, self.ledger, now, document)
         self.memory.reserve(*made)
-        results = self.hub.post(sealed, code)
+        results = self.hub.post(sealed)
         for data in sealed:
             self.memory.take(data, now)
         self.memory.save()
         return results
+
+    def warn(self) -> None:
+        """Say what the hub showed and was refused, once, to people."""
+        for problem in self.problems:
+            print(f"edgectl: {problem}", file=sys.stderr)
+        self.problems.clear()
 
     def keep(self, data: bytes) -> None:
         """Remember a document that no hub can be told of yet."""
@@ -155,9 +171,25 @@ class Fleet:
 
     def _take(self, data: bytes) -> None:
         verdict = self.memory.take(data, self.now())
-        if isinstance(verdict, Refused) and verdict.reason not in SILENT:
-            what = verdict.kind or "a document"
-            self.problems.append(f"refused {what} from the hub: {verdict.problem}")
+        if isinstance(verdict, Refused):
+            if verdict.reason not in SILENT:
+                what = verdict.kind or "a document"
+                self.problems.append(f"refused {what} from the hub: {verdict.problem}")
+            return
+        document = verdict.document
+        if isinstance(document, Secret) and document.recipient == self._recipient:
+            self.boxes[document.name] = document
+
+    @property
+    def public(self) -> str:
+        """Return this machine's operator's public key, which needs no unlocking."""
+        if not self._public:
+            self._public = keys.read(self.folder / OPERATOR_KEY).public
+        return self._public
+
+    @property
+    def _recipient(self) -> str:
+        return f"operator:{self.public}"
 
     def _connected(self) -> web.Connection:
         url = self.context.hub or next((hub.url for hub in self.trust.hubs), "")

@@ -106,7 +106,7 @@ def run(command: Callable[[], object]) -> int:
         error.show()
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped", err=True)
+        click.echo("stopped; what was handed in before goes on", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

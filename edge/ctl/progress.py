@@ -7,7 +7,7 @@
 - Overtaken: the stream went on to another version meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge.ctl.shapes import ReplicaRow, Status
@@ -69,8 +69,8 @@ def judge(
     done = [row for row in wanted if row is not None and _works(row, version)]
     is_decided = status.version == version and _is_decided(status, workloads)
     if not is_decided or len(done) < len(wanted):
-        lines = tuple(_line(row) for row in status.replicas if row.wanted == version)
-        return Waiting(lines=lines, done=len(done), total=len(wanted))
+        news = lines(row for row in status.replicas if row.wanted == version)
+        return Waiting(lines=news, done=len(done), total=len(wanted))
     if status.unplaced and not allow_unplaced:
         problems = tuple(each.problem or each.slot for each in status.unplaced)
         return Failed(problems=problems)
@@ -83,6 +83,11 @@ def is_gone(status: Status) -> bool:
     What an offline device still runs ends when it hears of it.
     """
     return all(row.state == "unknown" for row in status.replicas)
+
+
+def lines(rows: Iterable[ReplicaRow]) -> tuple[str, ...]:
+    """Return one line for each replica: where it is and what it does."""
+    return tuple(_line(row) for row in rows)
 
 
 def _works(row: ReplicaRow, version: int) -> bool:

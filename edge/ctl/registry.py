@@ -10,6 +10,7 @@ Source: distribution-spec v1.1, image-spec v1.1 (opencontainers), media types of
 import hashlib
 import re
 import ssl
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,7 +20,7 @@ import msgspec
 
 from edge.ctl import web
 from edge.ctl.web import Connection, Reply
-from edge.errors import ManifestError, TemporaryError, Unreachable, WireError
+from edge.errors import EdgeError, ManifestError, TemporaryError, Unreachable, WireError
 from edge.manifest import Reference
 from edge.model import Image, PlatformImage
 
@@ -51,6 +52,10 @@ DOCKER_HUB_FOLDER = "library"
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 VARIANTS_MATTER = frozenset({"arm"})
 """Architectures whose variants cannot run each other's programs: arm/v6, arm/v7."""
+
+
+Resolved = dict[str, Image | ManifestError]
+"""What people wrote → the image, or why it cannot be used."""
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -251,16 +256,45 @@ class Registry:
         return TemporaryError(f"{problem}; try again")
 
 
+class Asking(threading.Thread):
+    """Registries asked in the background, while the hub is asked in front."""
+
+    def __init__(
+        self, references: Iterable[tuple[str, Reference]], insecure: Iterable[str]
+    ) -> None:
+        """Begin at once; nobody waits for it when the command ends early."""
+        super().__init__(name="registry", daemon=True)
+        self._references = tuple(references)
+        self._insecure = tuple(insecure)
+        self._found: Resolved = {}
+        self._trouble: EdgeError | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Ask, and keep the answer or the error for `answer`."""
+        try:
+            self._found = resolve(self._references, self._insecure)
+        except EdgeError as error:
+            self._trouble = error
+
+    def answer(self) -> Resolved:
+        """Wait for the answer; raise what `resolve` raised."""
+        self.join()
+        if self._trouble is not None:
+            raise self._trouble
+        return self._found
+
+
 def resolve(
     references: Iterable[tuple[str, Reference]], insecure: Iterable[str]
-) -> dict[str, Image | ManifestError]:
+) -> Resolved:
     """Return what each written name stands for, or why it cannot be used.
 
     Raises `TemporaryError` when a registry cannot be asked.
     """
     allowed = frozenset(insecure)
     registries: dict[str, Registry] = {}
-    found: dict[str, Image | ManifestError] = {}
+    found: Resolved = {}
     try:
         for text, reference in references:
             name = reference.registry
