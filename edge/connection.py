@@ -56,7 +56,7 @@ class Will:
 class Settings:
     """Where the broker is, who we are there, and how patient.
 
-    A hostile broker can make one client hold ``packet_max`` × 2 × ``queue_max`` bytes.
+    A hostile broker can make one client hold ``packet_max`` × ``queue_max`` bytes.
     """
 
     host: str
@@ -78,8 +78,8 @@ class Settings:
     """Seconds the broker keeps our subscriptions and queue after we are gone."""
     packet_max: int = 1024 * 1024
     """Largest packet sent or accepted, in bytes."""
-    queue_max: int = 32
-    """Messages received and not yet taken by the consumer, for each QoS."""
+    queue_max: int = 16
+    """Messages the broker may have out that the consumer has not taken yet."""
     in_flight: int = 20
     """Publishes without an answer; more callers wait. 20 is Mosquitto's own limit."""
     retry_first: float = 0.2
@@ -117,6 +117,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[Disconnected] = self._loop.create_future()
         self.refused_subscriptions = 0
+        self.session_present = False
         self._settings = settings
         self._receive = receive
         self._greeted: asyncio.Future[bool | None] = self._loop.create_future()
@@ -276,7 +277,8 @@ class Connection:
             return
         theirs = getattr(properties, "MaximumPacketSize", self._packet_max)
         self._packet_max = min(self._packet_max, theirs)
-        self._greeted.set_result(bool(flags.session_present))
+        self.session_present = bool(flags.session_present)
+        self._greeted.set_result(self.session_present)
         if self._client.keepalive:
             self._on_tick()
 
@@ -305,7 +307,7 @@ class Connection:
             packet=message.mid,
             qos=message.qos,
         )
-        if not self._receive(self, received):
+        if not self._greeted.done() or not self._receive(self, received):
             self.end("cannot serve the broker: it sends more than it may")
 
     def _on_publish(

@@ -29,6 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from edge import names
 from edge.errors import ConfigError
 from edge.tls import Validity
+from edge.trust.devices import VIEWER_PREFIX
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 YEAR = 365.25 * 24 * 3600.0
@@ -37,7 +38,6 @@ CA_FOR = 30 * YEAR  # outlives the devices; a new CA comes in a `trust` document
 CRL_FOR = 10 * YEAR
 EVICTION_FOR = 300.0  # seconds; one connection is all it is for
 EVICTION_BACKDATED = 24 * 3600.0  # the broker's clock may be behind the hub's
-VIEWER_PREFIX = "view."  # the dot keeps dashboards out of the devices' alphabet
 CLIENT, SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -111,13 +111,12 @@ def issue_hub(ca: Authority, public_key: bytes, validity: Validity) -> bytes:
     return _client(ca, names.HUB_IDENTITY, _ed25519(public_key), validity)
 
 
-def issue_viewer(ca: Authority, name: str, key_pem: bytes, validity: Validity) -> bytes:
-    """Return a dashboard's certificate, named ``view.<name>``, for its P-256 key.
-
-    P-256, because not every dashboard's TLS library knows Ed25519.
-    """
-    key = _p256(key_pem).public_key()
-    return _client(ca, VIEWER_PREFIX + _checked(name, "dashboard"), key, validity)
+def issue_viewer(
+    ca: Authority, name: str, public_key: bytes, validity: Validity
+) -> bytes:
+    """Return a dashboard's certificate, named ``view.<name>`` (raw Ed25519 key)."""
+    cn = VIEWER_PREFIX + _checked(name, "dashboard")
+    return _client(ca, cn, _ed25519(public_key), validity)
 
 
 def issue_eviction(ca: Authority, name: str, now: float) -> Identity:

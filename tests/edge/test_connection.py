@@ -223,6 +223,16 @@ async def test_more_messages_than_allowed_end_the_connection(line):
     assert len(line.received) == 10
 
 
+async def test_a_message_before_the_welcome_ends_the_connection():
+    """Nobody subscribed yet."""
+    line = joined(SETTINGS)
+    line.theirs.send(publish(b"early"))
+    assert await line.connection.greet() is None
+    assert "more than it may" in await until_ended(line)
+    assert line.received == []
+    line.theirs.close()
+
+
 async def test_quality_of_service_2_ends_the_connection(line):
     """Nobody asked for it, and its halves would pile up."""
     line.theirs.send(publish(b"", qos=2))

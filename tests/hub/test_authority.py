@@ -105,7 +105,7 @@ def test_every_device_name_is_one_mqtt_level(name):
 def test_the_hub_and_dashboards_have_names_of_their_own():
     """Their alphabets and the devices' do not meet."""
     hub = authority.issue_hub(CA, PUBLIC, WINDOW)
-    viewer = authority.issue_viewer(CA, "grafana", SERVER_KEY, WINDOW)
+    viewer = authority.issue_viewer(CA, "grafana", PUBLIC, WINDOW)
     names = authority.common_name(hub), authority.common_name(viewer)
     assert names == ("Hub", "view.grafana")
 
