@@ -7,7 +7,7 @@ the accepted bytes to disk first and then tells the `Ledger` with `record`.
 
 from edge.trust.judge import judge
 from edge.trust.ledger import Enrolled, Head, Ledger
-from edge.trust.secrets import open_secret
+from edge.trust.secrets import doubt, open_secret, withheld
 from edge.trust.verdict import Accepted, Known, Refused, Verdict
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "Ledger",
     "Refused",
     "Verdict",
+    "doubt",
     "judge",
     "open_secret",
+    "withheld",
 ]

@@ -16,6 +16,8 @@ from edge.trust.claim import Claim
 from edge.trust.ledger import Ledger
 from edge.trust.verdict import Refused
 
+TRUST = "trust"
+"""The stream of root's documents."""
 Reach = Callable[[Scope], bool]
 
 
@@ -29,7 +31,7 @@ def is_hub(claim: Claim) -> bool:
     ledger = claim.ledger
     if claim.is_settled:
         return bool(claim.signers & ledger.hubs)
-    if ledger.trust is None:
+    if ledger.trust is None or ledger.is_behind(ledger.trust, TRUST):
         return False
     keys = frozenset(hub.key for hub in ledger.trust.hubs)
     return len(claim.signers & keys) >= ledger.trust.hub_threshold
@@ -50,6 +52,10 @@ def operators(
         return _not_authorised("no operator of this fleet signed")
     if now is None:
         return signed
+    if ledger.is_behind(ledger.trust, TRUST):
+        return _not_authorised(
+            "a newer trust document was held once; it must come first"
+        )
     time = max(now, ledger.floor)
     valid = tuple(each for each in signed if each.expires_at > time)
     if len(valid) >= ledger.trust.operator_threshold:

@@ -89,6 +89,16 @@ class Ledger:
         head = self.heads.get(stream)
         return head.scope if head is not None and head.digest else None
 
+    def is_behind(self, document: Document | None, stream: str) -> bool:
+        """Return whether something newer than ``document`` was held once.
+
+        Its counter is remembered, its content is not at hand: the file was damaged, or
+        the hub does not show it.
+        """
+        head = self.heads.get(stream)
+        counter = document.counter if document is not None else ()
+        return head is not None and bool(head.digest) and counter < head.counter
+
     def is_revoked(self, device: str) -> bool:
         """Return whether the device, or the voucher it came by, was revoked."""
         if self.revocation is None:

@@ -13,12 +13,11 @@ from edge.trust.ledger import Ledger
 from edge.trust.verdict import Refused
 
 
-def withheld(ledger: Ledger, name: str, device: str) -> Refused | None:
-    """Return why secret ``name`` must not be sealed to a device, None if it may be.
+def doubt(ledger: Ledger, device: str) -> Refused | None:
+    """Return why nothing may be entrusted to a device, approved or not.
 
-    The chain of a join token makes a device a member; secrets need an operator's word
-    on exactly these keys, and by an operator who could deploy under the same name:
-    labels of a narrower scope would otherwise attract the secrets of a wider one.
+    Whoever shows us documents may hide the newest: a revocation, or an operator's last
+    word on the device. Their counters are remembered, so that is found out.
     """
     enrolled, approved = ledger.members.get(device), ledger.nodes.get(device)
     if enrolled is None:
@@ -26,6 +25,31 @@ def withheld(ledger: Ledger, name: str, device: str) -> Refused | None:
     node = enrolled.member.name
     if ledger.is_revoked(device):
         return Refused(reason="revoked", problem=f"{node} was revoked")
+    newest = (
+        ("trust", ledger.trust),
+        ("revocation", ledger.revocation),
+        (f"member/{device}", enrolled.member),
+        (f"node/{device}", approved),
+    )
+    for stream, document in newest:
+        if ledger.is_behind(document, stream):
+            problem = f"the newest {stream} was seen before, and is not shown now"
+            return Refused(reason="rolled-back", problem=problem)
+    return None
+
+
+def withheld(ledger: Ledger, name: str, device: str) -> Refused | None:
+    """Return why secret ``name`` must not be sealed to a device, None if it may be.
+
+    The chain of a join token makes a device a member; secrets need an operator's word
+    on exactly these keys, and by an operator who could deploy under the same name:
+    labels of a narrower scope would otherwise attract the secrets of a wider one.
+    """
+    refused = doubt(ledger, device)
+    if refused is not None:
+        return refused
+    enrolled, approved = ledger.members[device], ledger.nodes.get(device)
+    node = enrolled.member.name
     if approved is None or approved.member != enrolled.digest:
         problem = f"no operator approved {node} with these keys"
         return Refused(reason="wrong-member", problem=problem)

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.documents import KeySet, Scope
-from edge.trust import authority
+from edge.trust import Head, authority
 from edge.trust.authority import consent, covers_name, covers_workload, meets
 from edge.trust.claim import Claim
 from edge.trust.verdict import Refused
 from tests.support import builders as a
+from tests.support.trials import reason
 
 STORE_7 = Scope(name="seven", sites=("store-7",))
 TEAM_A = Scope(name="a", labels={"team": "a"})
@@ -94,6 +95,23 @@ def test_a_signature_beyond_its_reach_does_not_fill_a_threshold():
     assert answer(consent(both, authority.is_fleet_wide, "no")) == "out-of-scope"
     both = claim("wide", "other", threshold=2)
     assert answer(consent(both, authority.is_fleet_wide, "no")) == ""
+
+
+def test_who_lost_the_newest_trust_believes_nobody():
+    """An operator or a hub removed by it would count again."""
+    late = claim("wide")
+    late.ledger.heads["trust"] = Head(counter=(2,), digest=a.INDEX)
+    assert answer(consent(late, lambda _: True, "")) == "not-authorised"
+    hub = Claim(
+        document=a.beacon(),
+        digest="",
+        signers=frozenset({a.HUB.public}),
+        ledger=late.ledger,
+        now=a.NOW,
+    )
+    assert not authority.is_hub(hub)
+    assert reason(a.trusted(2), late.ledger) == "conflict"
+    assert reason(a.trusted(3), late.ledger) == "accepted"
 
 
 def test_beyond_the_scope_has_its_own_sentence():

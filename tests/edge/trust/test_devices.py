@@ -5,9 +5,8 @@ import pytest
 
 from edge import sealing
 from edge.documents import Scope
-from edge.trust import Ledger
+from edge.trust import Ledger, withheld
 from edge.trust.devices import device_id
-from edge.trust.secrets import withheld
 from tests.support import builders as a
 from tests.support.trials import reason, took
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from edge import documents, sealing
 from edge.documents import Scope, SecretValue
 from edge.errors import TrustError
-from edge.trust import open_secret
-from edge.trust.secrets import withheld
+from edge.trust import Head, doubt, open_secret, withheld
 from tests.support import builders as a
 from tests.support.trials import took
 
@@ -164,3 +163,30 @@ def test_a_narrow_scope_attracts_no_wide_secrets():
     assert withheld_for(book(approved, a.signed(a.deployment()))) == "out-of-scope"
     own = a.signed(a.deployment(scope="seven"))
     assert withheld_for(book(approved, own)) == ""
+
+
+@pytest.mark.parametrize(
+    ("stream", "counter"),
+    [("trust", 3), ("revocation", 1), (f"member/{N1.id}", 2), (f"node/{N1.id}", 2)],
+)
+def test_what_was_seen_once_cannot_be_hidden(stream, counter):
+    """A hub that leaves out the revocation would get secrets for the thief's device."""
+    ledger = book(a.signed(a.node(N1)))
+    assert withheld_for(ledger) == ""
+    ledger.heads[stream] = Head(counter=(counter,), digest=a.INDEX)
+    assert withheld_for(ledger) == "rolled-back"
+
+
+def test_a_floor_of_the_join_file_hides_nothing():
+    """It only says what would be too old."""
+    ledger = book(a.signed(a.node(N1)))
+    ledger.heads["revocation"] = Head(counter=(7,), digest="")
+    assert withheld_for(ledger) == ""
+
+
+def test_a_device_nobody_approved_yet_may_be_looked_at():
+    """`doubt` is asked before an approval, `withheld` after it."""
+    assert doubt(book(), N1.id) is None
+    ghost = doubt(book(), "d-ghost")
+    assert ghost is not None
+    assert ghost.reason == "unknown-device"
