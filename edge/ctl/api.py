@@ -7,6 +7,7 @@ the context's folder until it ends, and renewed once when the hub no longer know
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -79,6 +80,14 @@ class Hub:
     def word(self) -> HubWord:
         """Return what the hub says of itself."""
         return _read(self._connection.get("/v1/hub"), HubWord)
+
+    def clock(self) -> float | None:
+        """Return the hub's clock, to the second, None when it does not say."""
+        said = self._connection.get("/v1/hub").headers.get("date", "")
+        try:
+            return parsedate_to_datetime(said).timestamp()
+        except ValueError:
+            return None
 
     def trust_since(self, version: int) -> tuple[bytes, ...]:
         """Return trust documents newer than ``version``, oldest first."""

@@ -72,8 +72,11 @@ def refusal(
     return None
 
 
-def word(device: Device, version: int, now: float) -> Node:
-    """Return the operator's first or next word on a device, all else as it was."""
+def word(device: Device, version: int, scope: str, now: float) -> Node:
+    """Return the first or next word on a device by an operator of ``scope``.
+
+    Site, labels and scheduling are as they were.
+    """
     return Node(
         fleet=device.enrolled.member.fleet,
         name=device.name,
@@ -84,6 +87,7 @@ def word(device: Device, version: int, now: float) -> Node:
         issued_at=now,
         labels=dict(device.labels),
         scheduling=device.node.scheduling if device.node else "active",
+        scope=scope,
     )
 
 

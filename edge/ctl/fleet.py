@@ -7,7 +7,7 @@ device; what does not is left out and said (`problems`).
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -31,8 +31,9 @@ SESSION = "session.json"
 PORT = 8443  # the hub's own default
 # What follows from another document comes after it.
 DEVICES = ("voucher/", "revocation", "member/", "node/")
-SILENT = frozenset({"revoked"})
+SILENT = frozenset({("member", "revoked"), ("node", "unknown-device")})
 """Refusals that are no news: a revoked device's documents stay on the hub."""
+PROBLEMS_SHOWN = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +82,11 @@ class Fleet:
             self._connection = self._connected()
             self._hub = Hub(self._connection, self._asker())
         return self._hub
+
+    @property
+    def certificate(self) -> Mapping[str, object]:
+        """Return the hub's certificate, empty before it was asked anything."""
+        return self._connection.certificate if self._connection else {}
 
     @property
     def operator(self) -> OperatorKey:
@@ -159,8 +165,10 @@ class Fleet:
 
     def warn(self) -> None:
         """Say what the hub showed and was refused, once, to people."""
-        for problem in self.problems:
+        for problem in self.problems[:PROBLEMS_SHOWN]:
             print(f"edgectl: {problem}", file=sys.stderr)
+        if (more := len(self.problems) - PROBLEMS_SHOWN) > 0:
+            print(f"edgectl: and {more} more such", file=sys.stderr)
         self.problems.clear()
 
     def keep(self, data: bytes) -> None:
@@ -172,7 +180,7 @@ class Fleet:
     def _take(self, data: bytes) -> None:
         verdict = self.memory.take(data, self.now())
         if isinstance(verdict, Refused):
-            if verdict.reason not in SILENT:
+            if (verdict.kind, verdict.reason) not in SILENT:
                 what = verdict.kind or "a document"
                 self.problems.append(f"refused {what} from the hub: {verdict.problem}")
             return

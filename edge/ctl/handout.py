@@ -44,15 +44,17 @@ class Handout:
 
 
 @dataclass(slots=True, kw_only=True)
-class Desk:
-    """The fleet with its devices sorted by whether secrets may go to them."""
+class Trusted:
+    """The devices of the fleet, sorted by whether secrets may go to them."""
 
     opened: Fleet
     rows: Rows
-    trusted: dict[str, Device] = field(default_factory=dict)
+    allowed: dict[str, Device] = field(default_factory=dict)
     """By name: those an operator vouched for, or will now."""
     refused: dict[str, str] = field(default_factory=dict)
     """By name: why no secret goes there."""
+    approved: set[str] = field(default_factory=set)
+    """Ids of devices whose approval is in a `Handout` already."""
 
     def handout(self, deployment: Deployment) -> Handout:
         """Return what a deployment's secrets still need."""
@@ -70,7 +72,7 @@ class Desk:
             lacking = sealed.lacking(heads, version, keys)
             self._approve(made, devices)
             if lacking:
-                value = self._opened(full, version)
+                value = self._opened(full, deployment.scope)
                 self._seal(made, value, {one: keys[one] for one in lacking})
         return made
 
@@ -96,7 +98,7 @@ class Desk:
     def approve_all(self) -> Handout:
         """Return the operator's word for every trusted device that has none."""
         made = Handout()
-        self._approve(made, tuple(self.trusted.values()))
+        self._approve(made, tuple(self.allowed.values()))
         return made
 
     def devices(self, deployment: Deployment, name: str) -> tuple[Device, ...]:
@@ -105,11 +107,28 @@ class Desk:
         views = survey.nodes(self.rows.nodes, ledger)
         current = survey.current(self.rows.replicas, ledger.deployments.values())
         sites = Sites(
-            nodes=tuple(view for view in views if view.name in self.trusted),
+            nodes=tuple(view for view in views if self._may_hold(view, deployment)),
             current=current,
         )
         found = recipients.recipients(deployment, name, sites)
-        return tuple(self.trusted[name] for name in found)
+        return tuple(self.allowed[name] for name in found)
+
+    def _may_hold(self, view: NodeView, deployment: Deployment) -> bool:
+        """An approval by a scope is for the secrets of that scope alone.
+
+        `edge.trust.secrets.withheld` says the same once both documents are there.
+        """
+        device = self.allowed.get(view.name)
+        if device is None:
+            return False
+        is_vouched = device.node is not None and _is_vouched(device)
+        word = device.node.scope if is_vouched and device.node else self.scope
+        return word in {"", deployment.scope}
+
+    @property
+    def scope(self) -> str:
+        """Return the scope this machine's operator signs for."""
+        return self.opened.me.scope.name
 
     def keys(self, devices: Iterable[Device]) -> dict[str, str]:
         """Return recipient → sealing key of devices and of all operators."""
@@ -117,13 +136,13 @@ class Desk:
         return {**keys, **sealed.operators(self.opened.trust)}
 
     def _approve(self, made: Handout, devices: Iterable[Device]) -> None:
-        planned = {each.stream for each in made.documents}
         for device in devices:
-            stream = f"node/{device.id}"
-            if _is_vouched(device) or stream in planned:
+            if _is_vouched(device) or device.id in self.approved:
                 continue
-            version = self.opened.memory.next_version(stream)
-            made.documents.append(approval.word(device, version, self.opened.now()))
+            self.approved.add(device.id)
+            version = self.opened.memory.next_version(f"node/{device.id}")
+            now = self.opened.now()
+            made.documents.append(approval.word(device, version, self.scope, now))
             made.notes.append(f"approved {device.name} ({device.id})")
 
     def _seal(self, made: Handout, value: Value, keys: dict[str, str]) -> None:
@@ -134,17 +153,19 @@ class Desk:
         devices = f"{count} device{'' if count == 1 else 's'}"
         made.notes.append(f"sealed {value.name} for {devices}")
 
-    def _opened(self, name: str, version: int) -> Value:
-        """Return a secret's value, from the copy sealed to this operator."""
-        box = self.opened.boxes.get(name)
+    def _opened(self, name: str, scope: str) -> Value:
+        """Return a secret's newest value, from the copy sealed to this operator."""
+        opened = self.opened
+        version = sealed.newest(opened.ledger.secrets.get(name, {}))
+        box = opened.boxes.get(name)
         if box is None or box.version < version:
             problem = f"cannot open secret {name}: its newest version was not sealed"
             advice = "have an operator who set it run `edgectl secret sync`"
             raise TrustError("not-sealed-to-us", f"{problem} to this one; {advice}")
-        content = trust.open_secret(
-            box, self.opened.operator.opener, self.opened.ledger
+        content = trust.open_secret(box, opened.operator.opener, opened.ledger)
+        return Value(
+            fleet=box.fleet, name=name, version=version, content=content, scope=scope
         )
-        return Value(fleet=box.fleet, name=name, version=version, content=content)
 
 
 def learn(opened: Fleet, *, secrets: str = "") -> None:
@@ -168,29 +189,29 @@ def _sealed_to(node: str, made: Handout) -> frozenset[str]:
     return frozenset((*held, *made.missing))
 
 
-def sort_devices(opened: Fleet, rows: Rows, ask: Ask) -> Desk:
-    """Return the desk: each device trusted or refused, asking where a token says so."""
-    desk = Desk(opened=opened, rows=rows)
+def sort_devices(opened: Fleet, rows: Rows, ask: Ask) -> Trusted:
+    """Return each device as allowed or refused, asking where its token says so."""
+    found = Trusted(opened=opened, rows=rows)
     waiting: list[Device] = []
     for device in approval.devices(opened.ledger):
         if _is_vouched(device):
-            desk.trusted[device.name] = device
+            found.allowed[device.name] = device
             continue
         why = approval.refusal(
             device, opened.ledger, opened.memory.first_seen, opened.now()
         )
         voucher = opened.ledger.vouchers[device.enrolled.member.voucher]
         if why is not None:
-            desk.refused[device.name] = why
+            found.refused[device.name] = why
         elif voucher.approve:
             waiting.append(device)
         else:
-            desk.trusted[device.name] = device
-    _admit(desk, waiting, ask)
-    return desk
+            found.allowed[device.name] = device
+    _admit(found, waiting, ask)
+    return found
 
 
-def _admit(desk: Desk, waiting: list[Device], ask: Ask) -> None:
+def _admit(found: Trusted, waiting: list[Device], ask: Ask) -> None:
     """Ask once for all devices whose token says that a person must look."""
     if not waiting:
         return
@@ -198,9 +219,9 @@ def _admit(desk: Desk, waiting: list[Device], ask: Ask) -> None:
     is_yes = ask(f"Approve {said}?")
     for device in waiting:
         if is_yes:
-            desk.trusted[device.name] = device
+            found.allowed[device.name] = device
         else:
-            desk.refused[device.name] = "it waits for `edgectl node approve`"
+            found.refused[device.name] = "it waits for `edgectl node approve`"
 
 
 def _is_vouched(device: Device) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from edge import files, trust
 from edge.ctl import home
-from edge.documents import Document
+from edge.documents import Document, Member
 from edge.errors import StoreError, TrustError
 from edge.model import Value
 from edge.trust import Accepted, Head, Known, Ledger, Refused
@@ -23,8 +23,6 @@ HEADS = "heads.json"
 LOCK = "memory.lock"
 TRUST_MAX = 16 * 1024 * 1024  # bytes; a hundred trust documents of the largest kind
 HEADS_MAX = 256 * 1024 * 1024  # bytes; some million streams
-REPLAYED = frozenset({"expired", "not-authorised"})
-"""Refusals that do not apply to what was accepted once, in its time."""
 
 
 class Seen(Value, frozen=True):
@@ -64,13 +62,16 @@ class Memory:
     def take(self, data: bytes, now: float) -> Accepted | Known | Refused:
         """Judge an envelope, remember it if it counts, and say what it is worth."""
         verdict = trust.judge(data, self.ledger, now)
-        if isinstance(verdict, Refused) and verdict.reason in REPLAYED:
-            again = trust.judge(data, self.ledger, None)
-            verdict = again if isinstance(again, Known) else verdict
         if isinstance(verdict, Refused):
             return verdict
-        self.served.add(verdict.document.stream)
-        self._record(verdict, data, now)
+        document = verdict.document
+        self.served.add(document.stream)
+        self.ledger.record(verdict)
+        if isinstance(verdict, Accepted) and document.stream == "trust":
+            self.chain.append(data)
+            self.is_chain_saved = False
+        if isinstance(document, Member):
+            self.first_seen.setdefault(document.device, now)
         return verdict
 
     def next_version(self, stream: str) -> int:
@@ -102,24 +103,6 @@ class Memory:
                 self.is_chain_saved = True
             content = msgspec.json.encode(_merged(self, _read(self.folder)))
             files.write(self.folder / HEADS, content)
-
-    def _record(self, verdict: Accepted | Known, data: bytes, now: float) -> None:
-        document = verdict.document
-        if isinstance(verdict, Known):
-            # Only its digest was kept: fill in what it says.
-            verdict = Accepted(
-                document=document,
-                digest=verdict.digest,
-                envelope=data,
-                signers=frozenset(),
-            )
-        elif document.stream == "trust":
-            self.chain.append(data)
-            self.is_chain_saved = False
-        self.ledger.record(verdict)
-        kind, _, device = document.stream.partition("/")
-        if kind == "member":
-            self.first_seen.setdefault(device, now)
 
 
 def load(folder: Path, fleet: str, anchor: str) -> Memory:

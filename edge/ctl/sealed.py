@@ -27,6 +27,8 @@ class Value:
     """``deployment/short-name``."""
     version: int
     content: bytes = field(repr=False)
+    scope: str = ""
+    """The scope its deployment belongs to."""
 
 
 def check_name(name: str) -> tuple[str, str]:
@@ -97,4 +99,5 @@ def _seal(value: Value, recipient: str, key: str, signer: Signer, now: float) ->
         recipient=recipient,
         box=sealing.to_text(box),
         issued_at=now,
+        scope=value.scope,
     )

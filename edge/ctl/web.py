@@ -89,6 +89,12 @@ class Connection:
             self._inner.close()
             self._inner = None
 
+    @property
+    def certificate(self) -> Mapping[str, object]:
+        """Return the server's certificate, empty before a connection is open."""
+        sock = self._inner.sock if self._inner is not None else None
+        return (sock.getpeercert() or {}) if isinstance(sock, ssl.SSLSocket) else {}
+
     def open(self) -> None:
         """Connect and judge the server's certificate, if that was not done yet."""
         if self._inner is None:

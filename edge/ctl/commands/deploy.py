@@ -200,8 +200,8 @@ def _handout(
             return is_yes
         return sys.stdin.isatty() and click.confirm(question, err=True)
 
-    desk = handout.sort_devices(opened, rows, ask)
-    return desk.foreseen(deployment) if is_dry else desk.handout(deployment)
+    found = handout.sort_devices(opened, rows, ask)
+    return found.foreseen(deployment) if is_dry else found.handout(deployment)
 
 
 def _planned(opened: Fleet, deployment: Deployment, rows: Rows, made: Handout) -> Plan:

@@ -131,7 +131,7 @@ def _find(opened: Fleet, names: tuple[str, ...]) -> tuple[Device, ...]:
 
 def _word(opened: Fleet, device: Device) -> Node:
     version = opened.memory.next_version(f"node/{device.id}")
-    return approval.word(device, version, opened.now())
+    return approval.word(device, version, opened.me.scope.name, opened.now())
 
 
 def _approved(opened: Fleet, device: Device) -> Node:

@@ -13,7 +13,7 @@ from edge.ctl.fleet import Fleet, open_fleet
 from edge.ctl.options import DURATION, Chosen, shared
 from edge.documents import Operator, Scope, Trust
 from edge.errors import ConfigError
-from edge.sealing import SigningKey, is_key
+from edge.sealing import SigningKey, can_seal, is_key
 
 root_key = click.option(
     "--root-key", type=click.Path(path_type=Path), help="Where the root key is."
@@ -48,7 +48,7 @@ def add(  # noqa: PLR0913 - one parameter for each thing root says
     root_key: Path | None,
 ) -> None:
     """Let NAME sign, or renew it until a later day."""
-    if not (is_key(key) and is_key(seal)):
+    if not (is_key(key) and can_seal(seal)):
         raise ConfigError("cannot add an operator: --key and --seal are no public keys")
     limits = Scope(
         name=scope_name or (name if sites or labels else ""),

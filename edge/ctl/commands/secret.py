@@ -9,7 +9,7 @@ from edge import files
 from edge.ctl import handout, recipients, render, sealed
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import Fleet, open_fleet
-from edge.ctl.handout import Desk, Handout, Rows
+from edge.ctl.handout import Handout, Rows, Trusted
 from edge.ctl.options import Chosen, shared
 from edge.ctl.sealed import VALUE_MAX, Value
 from edge.errors import StoreError
@@ -38,15 +38,19 @@ def set_secret(chosen: Chosen, *, name: str, source: str, yes: bool) -> None:
     owner, short = sealed.check_name(name)
     content = sealed.check_value(_content(source))
     with open_fleet(chosen.context) as opened:
-        desk = _desk(opened, prefix=f"{name}/", yes=yes)
+        trusted = _trusted(opened, prefix=f"{name}/", yes=yes)
         deployment = opened.ledger.deployments.get(owner)
-        devices = desk.devices(deployment, short) if deployment else ()
-        streams = (f"secret/{name}/{one}" for one in desk.keys(devices))
+        devices = trusted.devices(deployment, short) if deployment else ()
+        streams = (f"secret/{name}/{one}" for one in trusted.keys(devices))
         version = max(opened.memory.next_version(stream) for stream in streams)
         value = Value(
-            fleet=opened.context.fleet, name=name, version=version, content=content
+            fleet=opened.context.fleet,
+            name=name,
+            version=version,
+            content=content,
+            scope=deployment.scope if deployment else trusted.scope,
         )
-        made = desk.fresh(value, deployment, short)
+        made = trusted.fresh(value, deployment, short)
         _hand_in(opened, made)
         uses = recipients.wanted(deployment) if deployment else ()
     if deployment is None:
@@ -68,16 +72,16 @@ def sync(chosen: Chosen, deployment: str, *, yes: bool) -> None:
     """
     with open_fleet(chosen.context) as opened:
         prefix = f"{deployment}/" if deployment else ""
-        desk = _desk(opened, prefix=prefix, yes=yes)
+        trusted = _trusted(opened, prefix=prefix, yes=yes)
         found = opened.ledger.deployments
         if deployment and deployment not in found:
             problem = f"cannot sync {deployment!r}: there is no such deployment"
             raise not_found(f"{problem}; see `edgectl get deployments`")
         chosen_ones = [found[deployment]] if deployment else found.values()
-        parts = [] if deployment else [desk.approve_all()]
-        parts += [desk.handout(each) for each in chosen_ones]
+        parts = [] if deployment else [trusted.approve_all()]
+        parts += [trusted.handout(each) for each in chosen_ones]
         count = sum(_hand_in(opened, part) for part in parts)
-        for name, why in sorted(desk.refused.items()):
+        for name, why in sorted(trusted.refused.items()):
             click.echo(f"no secrets for {name}: {why}", err=True)
     if not count:
         click.echo("every device holds what it needs", err=True)
@@ -118,7 +122,7 @@ def _content(source: str) -> bytes:
     return content
 
 
-def _desk(opened: Fleet, *, prefix: str, yes: bool) -> Desk:
+def _trusted(opened: Fleet, *, prefix: str, yes: bool) -> Trusted:
     """Return the devices sorted, and everything the secrets' documents say."""
     opened.sync_trust()
     handout.learn(opened, secrets=prefix)
