@@ -126,19 +126,20 @@ def wait(ask: Callable[[], Any], what: str, *, within: float = PATIENCE) -> Any:
 @contextmanager
 def lab(folder: Path, *words: str) -> Iterator[Lab]:
     """Bring up a lab in ``folder`` and remove it, whatever happens in between."""
-    with _subnet() as octet:
+    with subnet() as octet:
         made = Lab(name=f"t{octet}", prefix=f"10.{octet}.0", folder=folder)
         made.edgectl("lab", "down", "--name", made.name)  # of a run that was killed
-        subnet = f"10.{octet}.0.0/24"
+        network = f"10.{octet}.0.0/24"
         try:
-            made.edgectl("lab", "up", "--name", made.name, "--subnet", subnet, *words)
+            made.edgectl("lab", "up", "--name", made.name, "--subnet", network, *words)
             yield made
         finally:
             made.edgectl("lab", "down", "--name", made.name)
 
 
 @contextmanager
-def _subnet() -> Iterator[int]:
+def subnet() -> Iterator[int]:
+    """Hold the second octet of a 10.0.0.0/8 network that no other lab of tests has."""
     locks = Path("/run/tutti")
     locks.mkdir(parents=True, exist_ok=True)
     for octet in range(FIRST_OCTET, LAST_OCTET + 1):
