@@ -1,7 +1,9 @@
 """Write a file so that a power cut leaves the old content or the new, never half.
 
 Temporary file in the same folder, fsync, rename, fsync of the folder: measured on a
-real ext4 image, a rename without fsync comes back as an empty file.
+real ext4 image, a rename without fsync comes back as an empty file. A folder that had
+to be made is fsynced into the one above it, or the file would be lost together with it.
+What a power cut leaves of a temporary file is removed by `sweep`.
 """
 
 import os
@@ -12,12 +14,14 @@ from edge.errors import StoreError
 
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
+TEMPORARY = ".part"
+"""How temporary files end; nothing else may be called so."""
 
 
 def write(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     """Replace ``path`` with ``content`` durably; raise `StoreError` if it cannot be."""
     try:
-        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        make_folder(path.parent)
         _replace(path, content, mode)
     except OSError as error:
         problem = f"cannot write {path}: {error.strerror}; free space, then try again"
@@ -49,9 +53,31 @@ def remove(path: Path) -> None:
         raise StoreError(f"cannot remove {path}: {error.strerror}") from error
 
 
+def sweep(folder: Path) -> None:
+    """Remove what interrupted writes left in ``folder``; call it before writing there.
+
+    Raises `StoreError`. A folder that is not there is fine.
+    """
+    try:
+        for path in folder.glob(f".*{TEMPORARY}"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot clean {folder}: {error.strerror}") from error
+
+
+def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
+    """Make ``folder`` and those above it durably; one that is there stays as it is."""
+    if folder.is_dir():
+        return
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or removal inside ``folder`` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
@@ -59,7 +85,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
