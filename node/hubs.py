@@ -6,7 +6,9 @@ Only places to try: whoever answers must prove itself by signatures and certific
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from edge.names import FleetName
 from edge.trust import Ledger
+from netmesh import discovery
 
 BROWSE_FOR = 4.0
 """Seconds to listen for mDNS answers; one round trip takes about 1.6 s."""
@@ -22,7 +24,4 @@ def known(setting: str, join: Iterable[str], ledger: Ledger) -> tuple[str, ...]:
 def candidates(fleet: str, addresses: Iterable[str]) -> Iterator[str]:
     """Yield known addresses, and then, only if none of them did, what mDNS finds."""
     yield from addresses
-    # zeroconf costs 5 MiB: only a device that is not enrolled yet comes here.
-    from netmesh import discovery  # noqa: PLC0415
-
-    yield from asyncio.run(discovery.find_hubs(fleet, within=BROWSE_FOR))
+    yield from asyncio.run(discovery.find_hubs(FleetName(fleet), within=BROWSE_FOR))
