@@ -115,10 +115,9 @@ class Ledger:
     def record(self, accepted: Accepted | Known) -> None:
         """Remember an accepted document; call it once the bytes are safe."""
         document = accepted.document
-        if document.stream:
-            scope = getattr(document, "scope", "")
-            head = Head(counter=document.counter, digest=accepted.digest, scope=scope)
-            self.heads[document.stream] = head
+        scope = getattr(document, "scope", "")
+        head = Head(counter=document.counter, digest=accepted.digest, scope=scope)
+        self.heads[document.stream] = head
         self._raise_floor(document)
         self._index(document, accepted.digest)
 

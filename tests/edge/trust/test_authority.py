@@ -184,3 +184,49 @@ def test_every_with_a_label_limits_like_require():
 def test_the_nameless_scope_is_the_one_without_limits(name):
     """`roots.trust` makes it true."""
     assert authority.is_fleet_wide(Scope(name=name)) == (name == "")
+
+
+def spoken(*keys, now: float | None = a.NOW, **changes) -> bool:
+    """Return whether a hub of a fleet spoke, when ``keys`` signed its beacon."""
+    document = a.beacon()
+    ledger = a.empty_ledger()
+    if changes:
+        ledger = a.ledger_of([a.signed(a.trusted(**changes))])
+    signers = frozenset(key.public for key in keys)
+    return authority.is_hub(
+        Claim(document=document, digest="", signers=signers, ledger=ledger, now=now)
+    )
+
+
+def test_a_hub_is_who_root_names():
+    """And nobody before root spoke."""
+    hubs = (a.hub_site(), a.hub_site(key=a.STRANGER.public))
+    assert spoken(a.HUB, hubs=hubs)
+    assert not spoken(a.OPERATOR, hubs=hubs)
+    assert not spoken(a.HUB, hubs=())
+    assert not spoken(a.HUB)
+
+
+def test_hubs_may_have_to_agree():
+    """Root's threshold; what was judged before needs only one of them."""
+    hubs = (a.hub_site(), a.hub_site(key=a.STRANGER.public))
+    assert not spoken(a.HUB, hubs=hubs, hub_threshold=2)
+    assert spoken(a.HUB, a.STRANGER, hubs=hubs, hub_threshold=2)
+    assert spoken(a.HUB, now=None, hubs=hubs, hub_threshold=2)
+    assert not spoken(a.OPERATOR, now=None, hubs=hubs)
+
+
+@pytest.mark.parametrize(
+    ("site", "carried", "expected"),
+    [
+        ("store-7", {"team": "a"}, True),
+        ("store-7", {"team": "a", "more": "x"}, True),
+        ("store-8", {"team": "a"}, False),
+        ("store-7", {"team": "b"}, False),
+        ("store-7", {}, False),
+    ],
+)
+def test_a_scope_reaches_devices_by_site_and_labels(site, carried, expected):
+    """Both limits hold."""
+    scope = Scope(name="s", sites=("store-7",), labels={"team": "a"})
+    assert authority.covers_device(scope, site, carried) is expected

@@ -116,3 +116,34 @@ def test_a_fingerprint_is_of_the_whole_key_set(keys):
     assert print_of == fingerprint(KeySet(keys=public, threshold=1))
     assert print_of != fingerprint(KeySet(keys=public, threshold=2))
     assert print_of != fingerprint(KeySet(keys=(*public, a.STRANGER.public)))
+
+
+def test_a_device_remembers_the_hubs_newest_word():
+    """Its own assignment, and when the hub last said that it is fresh."""
+    device = book(a.signed(a.assignment(N1)), a.signed(a.beacon()), me=N1.id)
+    assert device.assignment == a.assignment(N1)
+    assert device.beacon == a.beacon()
+
+
+def test_others_remember_no_assignment():
+    """A hub signs one for each device."""
+    assert book(a.signed(a.assignment(N1))).assignment is None
+
+
+def test_a_ledger_can_become_what_the_disk_holds():
+    """After a write that failed, without anyone having to hold another object."""
+    ledger, disk = book(a.signed(a.deployment())), book()
+    ledger.take_over(disk)
+    assert ledger == disk
+
+
+def test_only_a_document_newer_than_ours_leaves_us_behind():
+    """By its remembered counter; floors of a join file leave nobody behind."""
+    ledger = book(a.signed(a.revocation(2)))
+    stream = "revocation"
+    assert not ledger.is_behind(ledger.revocation, stream)
+    assert ledger.is_behind(a.revocation(1), stream)
+    assert ledger.is_behind(None, stream)
+    assert not ledger.is_behind(None, "deployment/web")
+    ledger.heads[stream] = Head(counter=(9,), digest="")
+    assert not ledger.is_behind(None, stream)
