@@ -17,6 +17,7 @@ import msgspec
 from edge import documents, envelope, files
 from edge.ctl.shapes import (
     Challenge,
+    Counters,
     Events,
     Failure,
     HubWord,
@@ -153,6 +154,10 @@ class Hub:
         """Return what was decided and refused since ``after``, oldest first."""
         query = f"after={quote(after, safe='')}" + (f"&wait={wait:g}" if wait else "")
         return _read(self._get(f"/v1/events?{query}", wait=wait), Events)
+
+    def counters(self) -> dict[str, int]:
+        """Return how often what was refused, by ``<kind>: <reason>``."""
+        return _read(self._get("/v1/counters"), Counters).counters
 
     def _get(
         self, path: str, headers: dict[str, str] | None = None, wait: float = 0.0

@@ -15,7 +15,6 @@ DAY = 86400.0
 KEY_WARNED = 30 * DAY  # seconds before an operator's key ends
 CERTIFICATE_WARNED = 14 * DAY  # the hub renews its own long before
 CLOCK_WARNED = 60.0  # seconds; join tokens are cut with five minutes to spare
-REFUSALS_WITHIN = DAY
 NAMED_MAX = 5
 
 
@@ -43,6 +42,8 @@ class Picture:
     nodes: tuple[NodeRow, ...] = ()
     replicas: tuple[ReplicaRow, ...] = ()
     events: tuple[Event, ...] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """What the hub refused, by kind and reason."""
     missing_secrets: tuple[str, ...] = ()
     lacking_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Secret → devices that should hold its newest version and do not."""
@@ -155,13 +156,14 @@ def _replicas(picture: Picture) -> Iterator[Finding]:
 
 
 def _refusals(picture: Picture) -> Iterator[Finding]:
-    since = picture.now - REFUSALS_WITHIN
-    found = [
-        each for each in picture.events if each.kind == "refused" and each.at >= since
-    ]
-    if found:
-        text = f"{len(found)} documents in a day, the last: {found[-1].text}"
-        yield warning("refusals", text, "edgectl events: somebody sends what is wrong")
+    """Refusals are counted since the hub started; each kind has a name."""
+    counted = {name: count for name, count in picture.counters.items() if count}
+    if not counted:
+        return
+    last = [each.text for each in picture.events if each.kind == "refused"][-1:]
+    text = f"{sum(counted.values())} since the hub started ({_named(counted)})"
+    said = "".join(f", the last: {each}" for each in last)
+    yield warning("refusals", text + said, "edgectl events: who sends what is wrong?")
 
 
 def _secrets(picture: Picture) -> Iterator[Finding]:

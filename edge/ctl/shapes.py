@@ -176,3 +176,9 @@ class Events(Answer, frozen=True):
     """Events, oldest first."""
 
     events: tuple[Event, ...] = ()
+
+
+class Counters(Answer, frozen=True):
+    """What was refused since the hub started."""
+
+    counters: dict[str, int] = {}

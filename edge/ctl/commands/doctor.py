@@ -74,6 +74,7 @@ def _look(opened: Fleet) -> Picture:
         nodes=rows.nodes,
         replicas=rows.replicas,
         events=hub.events().events,
+        counters=hub.counters(),
         missing_secrets=_missing(trusted),
         lacking_secrets=_lacking(trusted),
         documents=tuple(opened.problems),
