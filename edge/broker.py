@@ -163,7 +163,7 @@ class Broker:
             if loop.time() - began > self._settings.retry_last:
                 pause = self._settings.retry_first
             await self._rest(pause * self._rng.uniform(0.5, 1.0))
-            pause = min(pause * 2, self._settings.retry_last)
+            pause = min(pause * 2, self._slowest(end))
 
     async def _session(self) -> Disconnected:
         """Connect, stay until the end, and say how it ended."""
@@ -212,6 +212,10 @@ class Broker:
         refused = connection.refused_subscriptions - before
         if refused:
             self.counters["refused-subscription"] += refused
+
+    def _slowest(self, end: Disconnected) -> float:
+        settings = self._settings
+        return settings.retry_refused if end.is_refusal else settings.retry_last
 
     async def _rest(self, pause: float) -> None:
         try:

@@ -86,6 +86,9 @@ class Settings:
     retry_last: float = 5.0
     """Seconds before the first and the slowest attempts to connect again, shortened
     at random by up to a half so that a fleet does not return in one second."""
+    retry_refused: float = 60.0
+    """The slowest instead of ``retry_last`` after a refusal: nothing changes by asking,
+    and each handshake costs 3 KB. `Broker.reload` tries at once."""
     answer_within: float = 15.0
     """Seconds without any progress until the broker counts as gone: while
     connecting, and while an answer is due."""

@@ -123,7 +123,7 @@ def issue_eviction(ca: Authority, name: str, now: float) -> Identity:
     """Return a certificate of minutes under the name of a revoked client.
 
     A broker closes the connection of whoever has the same name when the hub connects
-    with it (`hub.mosquitto.kick`); drop it right after.
+    with it (`hub.mosquitto.evict`); drop it right after.
     """
     key = ed25519.Ed25519PrivateKey.generate()
     window = Validity(not_before=now - EVICTION_BACKDATED, not_after=now + EVICTION_FOR)

@@ -1,7 +1,8 @@
 """A child process that never outlives the hub, and runs as less than root.
 
-- ``setpriv`` asks the kernel to end it when the hub ends, after it took another
-  account: changing accounts later would cancel that.
+- ``setpriv`` asks the kernel to kill it when the hub ends, after it took another
+  account: changing accounts later would cancel that. SIGKILL, because a program that
+  is just starting may miss anything milder (Mosquitto does).
 - A file keeps its number and start time, so that a hub that comes back after worse
   (the machine's process table is the same) ends what it left, and nothing else.
 """
@@ -44,7 +45,7 @@ def tied(argv: tuple[str, ...], account: str = "") -> tuple[str, ...]:
 
     ``account`` is whom it becomes; empty stays who we are.
     """
-    words = [find("setpriv"), "--pdeathsig", "TERM"]
+    words = [find("setpriv"), "--pdeathsig", "KILL"]
     if account:
         found = pwd.getpwnam(account)
         words += [f"--reuid={found.pw_uid}", f"--regid={found.pw_gid}"]

@@ -51,7 +51,8 @@ RELOAD_WITHIN = 2.0
 EVICT_WITHIN = 2.0  # seconds for each step; revoking may take five in all
 DESCRIPTORS_SPARE = 200  # files beside the connections
 FILE_MAX = 16 * 1024 * 1024  # a revocation list of 400,000 certificates
-GROUP_READS, GROUP_ENTERS, OWNER_ONLY = 0o640, 0o750, 0o700
+OWNER_READS, GROUP_READS = 0o600, 0o640
+GROUP_ENTERS, OWNER_ONLY = 0o750, 0o700
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,16 +115,17 @@ class Mosquitto:
     async def run(self) -> None:
         """Keep the broker running until cancelled; then end it.
 
-        Raises `ConfigError` when the program is missing, `StoreError` when its
-        folder cannot be written.
+        Belongs on the main thread: the kernel ends the broker with the thread that
+        started it. Raises `ConfigError` when the program is missing, `StoreError` when
+        its folder cannot be written at the first start.
         """
         loop = asyncio.get_running_loop()
         pause = RESTART_FIRST
         await child.end_orphan(self._folder / RECORD)
+        self._install()
         try:
             while True:
                 began = loop.time()
-                self._install()
                 await self._live()
                 pause = RESTART_FIRST if loop.time() - began > LONG_LIFE else pause
                 self._say(f"ended; starting it again in {pause:g} s")
@@ -156,7 +158,8 @@ class Mosquitto:
         """Start the broker, follow what it prints, and return when it has ended."""
         self._process = process = await self._start()
         self.starts += 1
-        child.remember(self._folder / RECORD, process.pid)
+        with suppress(StoreError):  # a full disk; the kernel still knows its parent
+            child.remember(self._folder / RECORD, process.pid)
         try:
             if process.stderr is not None:
                 await self._follow(process.stderr)
@@ -165,7 +168,10 @@ class Mosquitto:
             self.ready.clear()
         code = await process.wait()
         if not was_ready and self._blames_database(code):
-            self._move_database()
+            try:
+                self._move_database()
+            except (OSError, StoreError) as error:
+                self._say(f"cannot move its database aside: {error}")
 
     async def _start(self) -> asyncio.subprocess.Process:
         program, *words = self._settings.command
@@ -236,7 +242,7 @@ class Mosquitto:
 
     def _make_folders(self) -> None:
         for folder, mode in (
-            (self._folder, GROUP_ENTERS),
+            (self._folder, GROUP_ENTERS if self._account else OWNER_ONLY),
             (self._folder / STATE, OWNER_ONLY),
         ):
             folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -245,7 +251,9 @@ class Mosquitto:
 
     def _write(self, path: Path, content: bytes) -> None:
         if files.read(path, at_most=FILE_MAX) != content:
-            files.write(path, content, mode=GROUP_READS)
+            files.write(
+                path, content, mode=GROUP_READS if self._account else OWNER_READS
+            )
         child.give(path, self._account, whole=False)
 
     def _blames_database(self, code: int) -> bool:

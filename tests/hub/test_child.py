@@ -56,14 +56,14 @@ def test_a_program_that_is_missing_is_named():
 def test_a_child_is_tied_and_less_than_root():
     """The death signal is set after the account: a later change would cancel it."""
     words = child.tied(("prog", "-c", "x"), "nobody")
-    assert words[1:3] == ("--pdeathsig", "TERM")
+    assert words[1:3] == ("--pdeathsig", "KILL")
     assert "--no-new-privs" in words
     assert words[-4:] == ("--", "prog", "-c", "x")
 
 
 def test_without_an_account_nothing_else_changes():
     """A hub that is not root stays who it is."""
-    assert child.tied(("prog",))[1:] == ("--pdeathsig", "TERM", "--", "prog")
+    assert child.tied(("prog",))[1:] == ("--pdeathsig", "KILL", "--", "prog")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from edge.broker import (
     Settings,
     Will,
 )
-from edge.errors import WireError
+from edge.errors import TrustError, WireError
 from tests.support.broker_site import (
     HOST,
     PATIENCE,
@@ -226,7 +226,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart(site):
         await until(n1, Disconnected)
         await until(n1, Connected)
         await until(hub, Connected)
-        assert await hub.publish(DESIRED, b"1")
+        assert await hub.publish(DESIRED, b"1", retain=True)
         assert await messages(n1, 1) == [(DESIRED, b"1")]
 
 
@@ -260,6 +260,24 @@ async def test_a_certificate_out_of_its_time_is_refused_by_the_clients_floor(sit
         assert isinstance(end, Disconnected)
         assert end.is_refusal
         assert "its certificate ended" in end.reason
+
+
+async def test_whoever_is_refused_asks_less_and_less(site):
+    """Each handshake costs bytes on a metered link, and changes nothing."""
+
+    def refuse(_) -> None:
+        raise TrustError("certificate-late", "cannot trust the server: a test")
+
+    settings = replace(
+        site.settings(site.device("n1")),
+        judge=refuse,
+        retry_first=0.02,
+        retry_last=0.02,
+        retry_refused=60,
+    )
+    async with running(site.mosquitto()), Broker(settings, rng=Random(1)) as n1:
+        await asyncio.sleep(1)
+        assert 3 < n1.counters["failed"] < 12  # 0.02 s, doubled each time; 50 otherwise
 
 
 async def test_nothing_waits_while_a_client_connects(site):
