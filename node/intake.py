@@ -7,12 +7,13 @@ acts, and reloads the ledger from disk if writing fails.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from edge import documents, envelope
 from edge.documents import Document
 from edge.errors import WireError
-from edge.trust import Accepted, Known, Ledger, Refused, judge
+from edge.trust import Accepted, Known, Ledger, Refused, Verdict, judge
 
 WELCOME: tuple[type[Document], ...] = (
     documents.Trust,
@@ -52,27 +53,27 @@ class Intake:
         except WireError as error:
             return self._refuse(Refused(reason="malformed", problem=str(error)))
         verdicts = [self._judge(each, now) for each in envelopes]
+        refused = _noteworthy(verdicts)
+        for each in refused:
+            self.count(each)
         return Received(
             accepted=tuple(each for each in verdicts if isinstance(each, Accepted)),
             known=tuple(each for each in verdicts if isinstance(each, Known)),
-            refused=tuple(each for each in verdicts if isinstance(each, Refused)),
+            refused=refused,
         )
 
     def count(self, refused: Refused) -> None:
         """Count a refusal that was decided elsewhere (`node.share`)."""
         self.refusals[f"{refused.kind or 'message'}: {refused.reason}"] += 1
 
-    def _judge(self, data: bytes, now: float) -> Accepted | Known | Refused:
+    def _judge(self, data: bytes, now: float) -> Verdict:
         verdict = judge(data, self.ledger, now)
         if isinstance(verdict, Refused):
-            self.count(verdict)
             return verdict
         if not isinstance(verdict.document, WELCOME):
             kind = documents.kind_of(type(verdict.document))
             problem = f"a device takes no {kind} from outside"
-            refused = Refused(reason="wrong-kind", problem=problem, kind=kind)
-            self.count(refused)
-            return refused
+            return Refused(reason="wrong-kind", problem=problem, kind=kind)
         if isinstance(verdict, Accepted):
             self.ledger.record(verdict)
         return verdict
@@ -80,3 +81,22 @@ class Intake:
     def _refuse(self, refused: Refused) -> Received:
         self.count(refused)
         return Received(refused=(refused,))
+
+
+def _noteworthy(verdicts: Iterable[Verdict]) -> tuple[Refused, ...]:
+    """Return the refusals that mean something.
+
+    The trust topic carries the whole recent chain, for devices that are behind; to one
+    that has its end, the older links are no attack.
+    """
+    seen = tuple(verdicts)
+    has_newest = any(
+        not isinstance(each, Refused) and isinstance(each.document, documents.Trust)
+        for each in seen
+    )
+    return tuple(
+        each
+        for each in seen
+        if isinstance(each, Refused)
+        and not (has_newest and (each.kind, each.reason) == ("trust", "rolled-back"))
+    )

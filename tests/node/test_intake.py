@@ -56,6 +56,22 @@ def test_a_member_from_outside_is_not_welcome():
     assert gate.refusals == {"member: wrong-kind": 1}
 
 
+def test_the_older_links_of_the_trust_chain_are_no_attack():
+    """The topic carries the chain for those who are behind."""
+    gate = intake()
+    gate.receive(envelope.bundle([a.signed(a.trusted(2))]), a.NOW)
+    chain = envelope.bundle([a.signed(a.trusted(1)), a.signed(a.trusted(2))])
+    assert not gate.receive(chain, a.NOW).refused
+
+
+def test_an_old_trust_document_alone_is_refused():
+    """Without the newest beside it, it is a roll-back."""
+    gate = intake()
+    gate.receive(envelope.bundle([a.signed(a.trusted(2))]), a.NOW)
+    gate.receive(envelope.bundle([a.signed(a.trusted(1))]), a.NOW)
+    assert gate.refusals == {"trust: rolled-back": 1}
+
+
 def test_a_cleared_topic_means_nothing():
     """An empty payload is MQTT's way to clear a retained message."""
     assert not intake().receive(b"", a.NOW).refused
