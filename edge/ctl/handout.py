@@ -194,6 +194,10 @@ def sort_devices(opened: Fleet, rows: Rows, ask: Ask) -> Trusted:
     found = Trusted(opened=opened, rows=rows)
     waiting: list[Device] = []
     for device in approval.devices(opened.ledger):
+        doubt = trust.doubt(opened.ledger, device.id)
+        if doubt is not None:
+            found.refused[device.name] = doubt.problem
+            continue
         if _is_vouched(device):
             found.allowed[device.name] = device
             continue

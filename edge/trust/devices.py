@@ -41,10 +41,14 @@ def member(claim: Claim) -> Refused | None:
         return Refused(reason="name-taken", problem=problem)
     if document.keys.sign not in claim.signers:
         return _not_authorised("the device itself did not sign it")
+    voucher = ledger.vouchers.get(document.voucher)
+    if voucher is None and not claim.is_replay:
+        problem = f"no operator of this fleet signed voucher {document.voucher}"
+        return Refused(reason="unknown-voucher", problem=problem)
     if claim.is_known:
         return None
     before = ledger.members.get(document.device)
-    refused = _next_member(claim, before) if before else _first_member(claim)
+    refused = _next_member(claim, before) if before else _first_member(claim, voucher)
     return refused or _weak_key(document)
 
 
@@ -60,16 +64,15 @@ def _next_member(claim: Claim, before: Enrolled) -> Refused | None:
     return None
 
 
-def _first_member(claim: Claim) -> Refused | None:
+def _first_member(claim: Claim, voucher: Voucher | None) -> Refused | None:
+    """Judge a newcomer; read back from disk, its voucher may be damaged by now."""
     document = cast("Member", claim.document)
-    voucher = claim.ledger.vouchers.get(document.voucher)
-    if voucher is None:
-        problem = f"no operator of this fleet signed voucher {document.voucher}"
-        return Refused(reason="unknown-voucher", problem=problem)
     if claim.is_replay and document.version > 1:
         return None  # its forerunners, which had the chain, were not kept
     if document.device != device_id(document.keys.sign):
         return Refused(reason="wrong-device", problem="its id is not of its key")
+    if voucher is None:
+        return None
     if voucher.key not in claim.signers:
         return _not_authorised("the join key did not sign it")
     return None if claim.is_replay else _voucher_refusal(claim, voucher)

@@ -54,6 +54,22 @@ def test_a_voucher_nobody_signed_opens_nothing():
     assert reason(stray, fleet()) == "unknown-voucher"
 
 
+def test_a_member_is_not_shown_without_its_voucher():
+    """Known or not: who hides the voucher hides site, labels and window."""
+    ledger = took(a.empty_ledger(), a.trusted())
+    head = a.trust.Head(counter=(1,), digest=a.digest(a.member(N1)))
+    ledger.heads[f"member/{N1.id}"] = head
+    assert reason(a.member(N1), ledger) == "unknown-voucher"
+
+
+def test_a_device_whose_voucher_was_damaged_is_still_itself():
+    """Its disk lost one file; it must not lose its name with it."""
+    ledger = took(a.empty_ledger(me=N1.id), a.trusted())
+    assert reason(a.member(N1), ledger, now=None) == "accepted"
+    other = msgspec.structs.replace(a.member(N1), device=N2.id)
+    assert reason(other, ledger, now=None) == "wrong-device"
+
+
 def test_one_vouchers_seed_does_not_open_anothers_site():
     """The document names the voucher whose key must sign."""
     ledger = took(fleet(), a.voucher("v2", site="vault"))
@@ -183,7 +199,8 @@ def test_a_device_keeps_its_voucher():
     moved = a.member(N1, 2, voucher="v2")
     assert reason(moved, ledger, N1.sign) == "wrong-member"
     assert reason(moved, ledger, N1.sign, a.signing_key("join v2")) == "wrong-member"
-    assert reason(a.member(N1, 2, voucher="nowhere"), ledger, N1.sign) == "wrong-member"
+    nowhere = a.member(N1, 2, voucher="nowhere")
+    assert reason(nowhere, ledger, N1.sign) == "unknown-voucher"
 
 
 # Revocation
