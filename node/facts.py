@@ -72,7 +72,7 @@ def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -
         disk=space.disk_free,
         model=_model(Path("/")),
         devices=_devices(devices),
-        ports=_taken_ports(Path("/proc/net"), ours),
+        ports=taken_ports(Path("/proc/net"), ours),
     )
 
 
@@ -114,7 +114,8 @@ def parse_sockets(text: str, state: str) -> set[int]:
     return found
 
 
-def _taken_ports(tables: Path, ours: Iterable[Port]) -> tuple[Port, ...]:
+def taken_ports(tables: Path, ours: Iterable[Port]) -> tuple[Port, ...]:
+    """Return the ports others listen on, from a folder such as /proc/net."""
     mine = {(port.host, port.protocol) for port in ours}
     taken: set[tuple[int, Protocol]] = set()
     for name, protocol, state in SOCKET_TABLES:

@@ -27,7 +27,7 @@ ROOT = Owner()
 def is_plain(user: str) -> bool:
     """Return whether ``user`` needs no look at the container's files."""
     word, _, group = user.partition(":")
-    return user in {"", "0", "root"} or (word.isdecimal() and group.isdecimal())
+    return user in {"", "0"} or (word.isdecimal() and group.isdecimal())
 
 
 def resolve(user: str, passwd: str, group: str) -> Owner:

@@ -226,12 +226,13 @@ class PodmanRuntime:
         raise TrustError("image-differs", problem)
 
     def _create(self, spec: Mapping[str, Any]) -> tuple[str, ...]:
-        answer = self._api.call(
-            Request("POST", "/containers/create", body=spec), missing_is_fine=True
-        )
-        if answer.status == NOT_FOUND:
+        request = Request("POST", "/containers/create", body=spec)
+        try:
+            answer = self._api.call(request)
+        except RuntimeFailure:
+            # Its image may be gone: the next look asks instead of remembering.
             self._seen_images.discard(f"{SHA256}{spec['image']}")
-            raise RuntimeFailure(f"cannot create {spec['name']}: its image is gone")
+            raise
         return tuple(str(each) for each in answer.json().get("Warnings") or ())
 
     def _owner(self, container: str) -> Owner:

@@ -6,6 +6,7 @@ and waits again when the service has left. Everything is below one folder; `clos
 ends the containers, the service, the mounts and the namespace.
 """
 
+import ctypes
 import os
 import select
 import shutil
@@ -15,10 +16,13 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+CLONE_NEWNET = 0x40000000  # linux/sched.h
 IDLE_AFTER = 5  # seconds; what the systemd unit and the lab use too
 CONTAINERS_CONF = """
 [containers]
@@ -40,7 +44,17 @@ network_backend = "netavark"
 RUNC = """#!/bin/sh
 exec /usr/sbin/runc --root={root} "$@"
 """
-APPLETS = ("sh", "sleep", "cat", "httpd", "id", "ls", "nc", "kill", "true", "false")
+REGISTRIES_CONF = """
+[[registry]]
+location = "127.0.0.1:5000"
+insecure = true
+"""
+REGISTRY_CONFIG = """
+version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}/registry}}}}
+http: {{addr: "127.0.0.1:5000"}}
+"""
 PASSWD = "root:x:0:0:root:/:/bin/sh\nweb:x:1234:2345:web:/:/bin/sh\n"
 GROUP = "root:x:0:\nweb:x:2345:\n"
 # httpd has to be somebody's child: as process 1 it would ignore SIGTERM.
@@ -61,11 +75,14 @@ class PodmanBox:
         self._configure()
         run("ip", "netns", "add", name)
         self.run_inside("ip", "link", "set", "lo", "up")
+        # A socket belongs to the namespace of the thread that made it.
+        self._inside = ThreadPoolExecutor(1, initializer=self._enter)
         self._stopping = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.socket_path))
         self._listener.listen(16)
         self._service: subprocess.Popen[bytes] | None = None
+        self._registry: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._activate, daemon=True)
         self._thread.start()
 
@@ -78,7 +95,12 @@ class PodmanBox:
     def environment(self) -> dict[str, str]:
         """Return the environment Podman runs with here."""
         conf = str(self.folder / "containers.conf")
-        return {**os.environ, "CONTAINERS_CONF": conf, "TMPDIR": str(self.folder)}
+        return {
+            **os.environ,
+            "CONTAINERS_CONF": conf,
+            "CONTAINERS_REGISTRIES_CONF": str(self.folder / "registries.conf"),
+            "TMPDIR": str(self.folder),
+        }
 
     def command(self, *words: str) -> list[str]:
         """Return the command line of Podman in this box."""
@@ -106,14 +128,42 @@ class PodmanBox:
         words = [word for change in changes for word in ("--change", change)]
         return self.podman("import", "-q", *words, str(archive), name).strip()
 
+    def start_registry(self) -> str:
+        """Start a real registry inside the box; return the name images begin with."""
+        config = self.folder / "registry.yml"
+        config.write_text(REGISTRY_CONFIG.format(folder=self.folder))
+        command = ["nsenter", f"--net=/run/netns/{self.name}", "--", "docker-registry"]
+        with (self.folder / "registry.log").open("ab") as log:
+            self._registry = subprocess.Popen(
+                [*command, "serve", str(config)], stdout=log, stderr=log
+            )
+        while not self.answers(5000, "/v2/"):
+            assert self._registry.poll() is None, "the registry did not start"
+            time.sleep(0.02)
+        return "127.0.0.1:5000"
+
+    def answers(self, port: int, path: str = "/") -> bool:
+        """Return whether a web server on the box's loopback answers 200."""
+        client = self._inside.submit(socket.socket).result()
+        with client, suppress(OSError):
+            client.settimeout(1.0)
+            client.connect(("127.0.0.1", port))
+            client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            return b" 200 " in client.recv(64)
+        return False
+
     def close(self) -> None:
         """Remove every container, process, mount and folder of this box."""
         self._stopping.set()
-        with suppress(subprocess.CalledProcessError):
+        with suppress(AssertionError):
             self.podman("rm", "--all", "--force", "--time=0")
         if self._service is not None:
             self._service.terminate()
+        if self._registry is not None:
+            self._registry.terminate()
+            self._registry.wait(timeout=10)
         self._thread.join(timeout=10)
+        self._inside.shutdown()
         self._listener.close()
         for pid in _processes_of(self.folder):
             with suppress(ProcessLookupError):
@@ -123,12 +173,19 @@ class PodmanBox:
         run("ip", "netns", "delete", self.name)
         shutil.rmtree(self.folder)
 
+    def _enter(self) -> None:
+        namespace = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        failed = ctypes.CDLL(None).setns(namespace, CLONE_NEWNET)
+        os.close(namespace)
+        assert not failed, "cannot enter the namespace"
+
     def _configure(self) -> None:
         runc = self.folder / "runc"
         runc.write_text(RUNC.format(root=self.folder / "runc-state"))
         runc.chmod(0o755)
         conf = self.folder / "containers.conf"
         conf.write_text(CONTAINERS_CONF.format(runc=runc))
+        (self.folder / "registries.conf").write_text(REGISTRIES_CONF)
 
     def _activate(self) -> None:
         while not self._stopping.is_set():
@@ -162,13 +219,16 @@ def podman_box(name: str) -> Iterator[PodmanBox]:
         box.close()
 
 
-def run(*words: str, env: dict[str, str] | None = None) -> str:
-    """Run a program; return its standard output, raise with what it complained."""
+def run(
+    *words: str, env: dict[str, str] | None = None, ok: tuple[int, ...] = ()
+) -> str:
+    """Run a program; return its standard output, fail with what it complained.
+
+    ``ok`` are exit codes beside 0 that are answers, not failures.
+    """
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise subprocess.CalledProcessError(
-            done.returncode, words, done.stdout, done.stderr
-        )
+    if done.returncode not in {0, *ok}:
+        raise AssertionError(f"{' '.join(words)}: {done.stderr}{done.stdout}")
     return done.stdout
 
 
@@ -181,6 +241,8 @@ def _pack_root(root: Path, archive: Path) -> None:
         if link.is_symlink():
             link.unlink()
             link.symlink_to("busybox")
+    (root / "www").mkdir()
+    (root / "www/index.html").write_text("hello")
     (root / "etc/passwd").write_text(PASSWD)
     (root / "etc/group").write_text(GROUP)
     with tarfile.open(archive, "w") as tar:

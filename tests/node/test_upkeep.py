@@ -1,0 +1,102 @@
+"""Single decisions for one replica; the laws are in test_reconcile."""
+
+from dataclasses import replace
+
+import pytest
+
+from edge.model import Port
+from node import container_spec, upkeep
+from node.actions import Remove, Start, Stop, Wipe
+from node.backoff import Trail
+from node.replica import Container
+from node.upkeep import Case
+from tests.support.replicas import HOST, a_container, a_replica, a_workload, exited
+
+WEB = a_replica()
+
+
+def a_case(current: Container | None, **changes) -> Case:
+    """Return the case of one replica with its container."""
+    made = Case(replica=WEB, host=HOST, current=current, trail=Trail(), now=100.0)
+    return replace(made, **changes)
+
+
+def test_what_runs_as_wanted_needs_nothing():
+    """The usual look."""
+    step = upkeep.decide(a_case(a_container(WEB)))
+    assert (step.state, step.is_healthy, step.actions) == ("running", True, ())
+
+
+def test_a_second_container_of_a_running_slot_goes():
+    """However it came to be; the wanted one stays."""
+    other = a_container(WEB, 2, name="tutti-web_web.1_r0", spec="old")
+    step = upkeep.decide(a_case(a_container(WEB), others=(other,)))
+    assert [(type(a), a.container) for a in step.actions] == [
+        (Stop, other.id),
+        (Remove, other.id),
+    ]
+
+
+def test_leaving_wipes_only_what_was_provided():
+    """A container without secrets has none to wipe."""
+    container = exited(a_container(WEB))
+    without = upkeep.leave(container, "x", {})
+    having = upkeep.leave(container, "x", {container.name: "p"})
+    assert [type(each) for each in without] == [Remove]
+    assert [type(each) for each in having] == [Remove, Wipe]
+
+
+def test_a_container_that_is_stopping_is_waited_for():
+    """Somebody else asked; Podman is at it."""
+    step = upkeep.decide(a_case(replace(a_container(WEB), state="stopping")))
+    assert (step.state, step.actions) == ("stopping", ())
+    assert step.wake_at == 100.0 + upkeep.LOOK_AGAIN
+
+
+def test_a_pause_is_told_with_its_length_and_its_cause():
+    """The sentence does not change while it lasts: reports stay quiet."""
+    trail = Trail(failures=4, failed_at=99.0, problem="ended with exit code 2")
+    step = upkeep.decide(a_case(exited(a_container(WEB)), trail=trail))
+    assert step.reason == "ended with exit code 2; trying again after 4 s"
+    assert step.wake_at == 103.0
+
+
+def test_what_is_provided_late_is_not_restarted_for_it():
+    """While it pauses after a failure, a running container goes on."""
+    wanted = a_replica(
+        workload=a_workload(secrets={"t": "/run/secrets/t"}), secrets="p"
+    )
+    trail = Trail(failures=3, failed_at=99.0, problem="full")
+    case = a_case(a_container(wanted), replica=wanted, trail=trail)
+    step = upkeep.decide(case)
+    assert (step.state, step.actions, step.reason) == ("running", (), "full")
+
+
+@pytest.mark.parametrize(
+    ("address", "protocol", "collides"),
+    [
+        ("", "tcp", True),
+        ("10.0.0.1", "tcp", True),
+        ("10.0.0.2", "tcp", False),
+        ("0.0.0.0", "tcp", True),
+        ("10.0.0.1", "udp", False),
+    ],
+)
+def test_ports_collide_by_number_protocol_and_address(address, protocol, collides):
+    """An address of its own leaves the others to neighbours."""
+    mine = Port(host=80, container=80, address="10.0.0.1")
+    wanted = a_replica(workload=a_workload(ports=(mine,)))
+    theirs = Port(host=80, container=1, address=address, protocol=protocol)
+    neighbour = a_container(a_replica("db/db.1"), 9, ports=(theirs,))
+    step = upkeep.decide(a_case(None, replica=wanted, neighbours=(neighbour,)))
+    assert (step.state == "waiting") is collides
+
+
+def test_a_container_made_by_an_older_revision_keeps_its_name():
+    """It is started under the ID it has; nothing is made anew."""
+    old = exited(a_container(WEB), 0)
+    step = upkeep.decide(a_case(old, replica=a_replica(version=5)))
+    (start,) = step.actions
+    assert isinstance(start, Start)
+    assert start.container == old.id
+    assert container_spec.name(a_replica(version=5)) != old.name
