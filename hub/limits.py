@@ -7,6 +7,8 @@ which is no worse than a full bucket. ``now`` is monotonic, in seconds.
 from dataclasses import dataclass, field
 
 SENDERS_MAX = 4096
+WAIT_MAX = 60.0
+"""Seconds a long poll may wait; proxies cut longer ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

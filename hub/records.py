@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from edge import documents
 from edge.documents import Document
+from edge.names import Slot
 from edge.trust import Accepted
 from hub.assignments import Holding
 from hub.registry import Issued
@@ -62,7 +63,7 @@ class Batch:
     """What one transaction writes: all of it, or nothing."""
 
     documents: tuple[Stored, ...] = ()
-    holdings: Mapping[str, Holding] = field(default_factory=dict)
+    holdings: Mapping[Slot, Holding] = field(default_factory=dict)
     certificates: tuple[Issued, ...] = ()
     reports: tuple[ReportRow, ...] = ()
     events: tuple[Event, ...] = ()

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from edge.errors import StoreError
-from edge.names import NodeName
+from edge.names import NodeName, Slot
 from hub.assignments import Holding
 from hub.records import HISTORY, Batch, Event, ReportRow, Stored
 from hub.registry import Issued
@@ -83,11 +83,11 @@ class Store:
         query = sa.select(REPORTS).order_by(REPORTS.c.device)
         return tuple(_report(row) for row in self._read(query))
 
-    def holdings(self) -> dict[str, Holding]:
+    def holdings(self) -> dict[Slot, Holding]:
         """Return who has each numbered slot, and had it last."""
         rows = self._read(sa.select(PLACEMENTS))
         return {
-            row["slot"]: Holding(node=NodeName(row["node"]), term=row["term"])
+            Slot(row["slot"]): Holding(node=NodeName(row["node"]), term=row["term"])
             for row in rows
         }
 
