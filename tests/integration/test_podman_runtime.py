@@ -42,7 +42,7 @@ VALUES = {"token": b"hunter2 is not on disk"}
 @pytest.fixture(scope="module")
 def box() -> Iterator[PodmanBox]:
     """One device for all tests here; each removes its own containers."""
-    with podman_box("tutti-it") as box:
+    with podman_box(f"tutti-{os.getpid()}") as box:
         yield box
 
 
