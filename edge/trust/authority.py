@@ -31,7 +31,7 @@ def is_hub(claim: Claim) -> bool:
     ledger = claim.ledger
     if claim.is_settled:
         return bool(claim.signers & ledger.hubs)
-    if ledger.trust is None or ledger.is_behind(ledger.trust, TRUST):
+    if ledger.trust is None or ledger.is_hidden(TRUST):
         return False
     keys = frozenset(hub.key for hub in ledger.trust.hubs)
     return len(claim.signers & keys) >= ledger.trust.hub_threshold
@@ -52,7 +52,7 @@ def operators(
         return _not_authorised("no operator of this fleet signed")
     if now is None:
         return signed
-    if ledger.is_behind(ledger.trust, TRUST):
+    if ledger.is_hidden(TRUST):
         return _not_authorised(
             "a newer trust document was held once; it must come first"
         )

@@ -89,15 +89,26 @@ class Ledger:
         head = self.heads.get(stream)
         return head.scope if head is not None and head.digest else None
 
-    def is_behind(self, document: Document | None, stream: str) -> bool:
-        """Return whether something newer than ``document`` was held once.
+    def is_hidden(self, stream: str) -> bool:
+        """Return whether the newest of a stream was held once and is not at hand.
 
-        Its counter is remembered, its content is not at hand: the file was damaged, or
-        the hub does not show it.
+        Its counter is remembered, its content is not: the file was damaged, or whoever
+        shows us documents leaves it out. Only for streams whose content decides who is
+        trusted; building the next version on what is left would undo the newest.
         """
+        kind, _, device = stream.partition("/")
+        enrolled = self.members.get(device)
+        held: dict[str, Document | None] = {
+            "trust": self.trust,
+            "revocation": self.revocation,
+            "member": enrolled.member if enrolled else None,
+            "node": self.nodes.get(device),
+        }
         head = self.heads.get(stream)
-        counter = document.counter if document is not None else ()
-        return head is not None and bool(head.digest) and counter < head.counter
+        if kind not in held or head is None or not head.digest:
+            return False
+        document = held[kind]
+        return document is None or document.counter < head.counter
 
     def is_revoked(self, device: str) -> bool:
         """Return whether the device, or the voucher it came by, was revoked."""

@@ -19,20 +19,14 @@ def doubt(ledger: Ledger, device: str) -> Refused | None:
     Whoever shows us documents may hide the newest: a revocation, or an operator's last
     word on the device. Their counters are remembered, so that is found out.
     """
-    enrolled, approved = ledger.members.get(device), ledger.nodes.get(device)
+    enrolled = ledger.members.get(device)
     if enrolled is None:
         return Refused(reason="unknown-device", problem=f"no member {device}")
     node = enrolled.member.name
     if ledger.is_revoked(device):
         return Refused(reason="revoked", problem=f"{node} was revoked")
-    newest = (
-        ("trust", ledger.trust),
-        ("revocation", ledger.revocation),
-        (f"member/{device}", enrolled.member),
-        (f"node/{device}", approved),
-    )
-    for stream, document in newest:
-        if ledger.is_behind(document, stream):
+    for stream in ("trust", "revocation", f"member/{device}", f"node/{device}"):
+        if ledger.is_hidden(stream):
             problem = f"the newest {stream} was seen before, and is not shown now"
             return Refused(reason="rolled-back", problem=problem)
     return None

@@ -137,13 +137,24 @@ def test_a_ledger_can_become_what_the_disk_holds():
     assert ledger == disk
 
 
-def test_only_a_document_newer_than_ours_leaves_us_behind():
-    """By its remembered counter; floors of a join file leave nobody behind."""
-    ledger = book(a.signed(a.revocation(2)))
-    stream = "revocation"
-    assert not ledger.is_behind(ledger.revocation, stream)
-    assert ledger.is_behind(a.revocation(1), stream)
-    assert ledger.is_behind(None, stream)
-    assert not ledger.is_behind(None, "deployment/web")
-    ledger.heads[stream] = Head(counter=(9,), digest="")
-    assert not ledger.is_behind(None, stream)
+@pytest.mark.parametrize(
+    "stream", ["trust", "revocation", f"member/{N1.id}", f"node/{N1.id}"]
+)
+def test_what_decides_who_is_trusted_is_missed_when_it_is_hidden(stream):
+    """By its remembered counter, whether something older is at hand or nothing."""
+    for ledger in (book(a.signed(a.node(N1)), a.signed(a.revocation())), book()):
+        held = ledger.head(stream)
+        assert not ledger.is_hidden(stream)
+        counter = (held.counter[0] + 1,) if held else (1,)
+        ledger.heads[stream] = Head(counter=counter, digest=a.INDEX)
+        assert ledger.is_hidden(stream)
+
+
+def test_a_floor_hides_nothing_and_the_rest_is_whole_by_itself():
+    """A join file's number, and streams where each version says everything."""
+    ledger = book()
+    ledger.heads["revocation"] = Head(counter=(9,), digest="")
+    ledger.heads["deployment/web"] = Head(counter=(9,), digest=a.INDEX)
+    assert not ledger.is_hidden("revocation")
+    assert not ledger.is_hidden("deployment/web")
+    assert not ledger.is_hidden("nothing/at-all")
