@@ -44,6 +44,7 @@ class Agent:
         self.places = {place.slot: place for place in held}
         for name in self.device.store.damaged:
             self.tell("damaged", name, "set aside; the hub sends it again")
+        self._load_revisions()
         self.decide()
 
     @property
@@ -78,7 +79,11 @@ class Agent:
         """Compute the share anew and remember it before anything acts on it."""
         ledger = self.ledger
         result = share.share(
-            self.places, ledger.assignment, ledger.deployments, self.standing()
+            self.places,
+            ledger.assignment,
+            ledger.deployments,
+            self.standing(),
+            self.revisions,
         )
         for refused in result.refused:
             self.intake.count(refused)

@@ -13,6 +13,7 @@ Rules (DESIGN §4):
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edge import placement
 from edge.documents import Assignment, Deployment, Scheduling
@@ -21,6 +22,8 @@ from edge.names import SLOT, SiteName
 from edge.trust import Refused
 
 Places = Mapping[str, ReplicaPlace]
+Revisions = Mapping[tuple[str, int], Deployment]
+"""Signed deployments by name and version: those that still run, and the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +51,21 @@ def share(
     assignment: Assignment | None,
     deployments: Mapping[str, Deployment],
     standing: Standing,
+    revisions: Revisions = MappingProxyType({}),
 ) -> Share:
     """Return the new share; ``deployments`` holds the newest of each, by name."""
     if standing.is_revoked or not standing.is_ready:
         return Share(places={})
     if assignment is None:
-        return Share(places=_kept(held, deployments, standing))
+        return Share(places=_kept(held, deployments, standing, revisions))
     offered = {place.slot: place for place in assignment.replicas}
-    taken, refused = _taken(held, offered, deployments, standing)
-    forgotten = {slot: each for slot, each in held.items() if slot not in offered}
-    kept = _kept(forgotten, deployments, standing, is_forgotten=True)
+    lasting = _kept(held, deployments, standing, revisions)
+    taken, refused = _taken(lasting, offered, deployments, standing)
+    kept = {
+        slot: place
+        for slot, place in lasting.items()
+        if slot not in offered and not _has_cause(place, deployments, standing)
+    }
     refused += tuple(_takes_away(place) for place in kept.values())
     return Share(places={**kept, **taken}, refused=refused)
 
@@ -71,7 +79,7 @@ def workload_of(place: ReplicaPlace, deployment: Deployment) -> Workload | None:
 
 
 def _taken(
-    held: Places,
+    lasting: Places,
     offered: Places,
     deployments: Mapping[str, Deployment],
     standing: Standing,
@@ -81,13 +89,12 @@ def _taken(
     refused: list[Refused] = []
     for slot, place in sorted(offered.items()):
         problem = _beyond(place, deployments.get(place.deployment), standing)
-        before = held.get(slot)
         if problem is None:
             taken[slot] = place
             continue
         refused.append(problem)
-        if before is not None and _is_kept(before, deployments, standing):
-            taken[slot] = before
+        if slot in lasting:
+            taken[slot] = lasting[slot]
     return taken, tuple(refused)
 
 
@@ -137,27 +144,29 @@ def _kept(
     held: Places,
     deployments: Mapping[str, Deployment],
     standing: Standing,
-    *,
-    is_forgotten: bool = False,
+    revisions: Revisions,
 ) -> dict[str, ReplicaPlace]:
+    """Return the replicas that nothing the operator signed ends by itself."""
     return {
         slot: place
         for slot, place in sorted(held.items())
-        if _is_kept(place, deployments, standing)
-        and not (is_forgotten and _has_cause(place, deployments, standing))
+        if place.deployment in deployments  # no tombstone
+        and _is_within(place, deployments[place.deployment], standing, revisions)
     }
 
 
-def _is_kept(
-    place: ReplicaPlace, deployments: Mapping[str, Deployment], standing: Standing
+def _is_within(
+    place: ReplicaPlace, newest: Deployment, standing: Standing, revisions: Revisions
 ) -> bool:
-    """Return whether nothing the operator signed ends this replica by itself."""
-    deployment = deployments.get(place.deployment)
-    if deployment is None:
-        return False  # a tombstone
-    if deployment.version != place.version:
-        return True  # until the hub says where the newer one goes
-    return _beyond(place, deployment, standing) is None
+    """Return whether a replica that runs is still within what was signed for it.
+
+    One of an older revision stays until the hub says where the newer one goes, but
+    only inside its own limits: relabelling a node does not wait for the hub.
+    """
+    is_newest = newest.version == place.version
+    own = revisions.get((place.deployment, place.version))
+    signed = newest if is_newest else own
+    return signed is None or _beyond(place, signed, standing) is None
 
 
 def _has_cause(

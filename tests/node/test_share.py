@@ -72,6 +72,18 @@ def test_an_every_slot_is_for_the_node_it_names():
     assert reasons(result) == ["out-of-limits"]
 
 
+def test_a_relabelled_node_ends_an_older_revision_too():
+    """A hub that hands out nothing new cannot keep it running against its limits."""
+    workload = a.workload(every="role=sensor")
+    old, new = (a.deployment("web", each, workloads=(workload,)) for each in (1, 2))
+    held = {"web/web@n1": a.place("web/web@n1")}
+    revisions = {("web", 1): old, ("web", 2): new}
+    bare = Standing(name="n1", site="home", labels={})
+    assert not share.share(held, None, {"web": new}, bare, revisions).places
+    assert share.share(held, None, {"web": new}, HERE, revisions).places == held
+    assert share.share(held, None, {"web": new}, bare).places == held
+
+
 def test_an_emptied_assignment_takes_nothing_away():
     """The hub cannot stop a replica by forgetting it."""
     held = {"web/web.1": a.place("web/web.1")}
