@@ -27,6 +27,9 @@ REPAIR_GRACE = 1.0
 LOST_AFTER = 2.0
 """Seconds Podman may believe in a dead process: its monitor needs milliseconds to see
 an end, so after this the monitor is dead too."""
+REMAKE_AFTER = 3
+"""Failed tries to start it after which a container is made anew: power cuts leave some
+that Podman lists and cannot start."""
 DOUBLINGS = 16  # 2**16 s is far past the longest pause; keeps the power small
 
 
@@ -46,6 +49,8 @@ class Trail:
     failures: int = 0
     failed_at: float = 0.0
     problem: str = ""
+    refused: int = 0
+    """Actions on it that failed in a row; a container that runs forgives them."""
     restarts: int = 0
     shown: tuple[str, bool] = ("", False)
     """State and health as last reported."""
@@ -86,8 +91,7 @@ def patience_until(trail: Trail, container: Container) -> float | None:
 
 def failed(trail: Trail, problem: str, now: float) -> Trail:
     """Return the trail after an action did not succeed."""
-    count = trail.failures + 1
-    return replace(trail, failures=count, failed_at=now, problem=problem)
+    return replace(_failed(trail, problem, now), refused=trail.refused + 1)
 
 
 def _running(
@@ -101,6 +105,7 @@ def _running(
             since=now,
             gone_at=None,
             is_over=False,
+            refused=0,
         )
     if is_unhealthy and not trail.is_over:
         return _counted(trail, "unhealthy", now)
@@ -138,4 +143,9 @@ def _how(container: Container) -> str:
 def _counted(trail: Trail, problem: str, now: float) -> Trail:
     was_good = now - trail.since >= GOOD_RUN
     count = 1 if was_good else trail.failures + 1
-    return replace(failed(trail, problem, now), failures=count, is_over=True)
+    return replace(_failed(trail, problem, now), failures=count, is_over=True)
+
+
+def _failed(trail: Trail, problem: str, now: float) -> Trail:
+    count = trail.failures + 1
+    return replace(trail, failures=count, failed_at=now, problem=problem)

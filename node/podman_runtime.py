@@ -6,10 +6,9 @@
 - A container whose monitor died can be removed only at the second try (Podman 4.3:
   the first finds out that it is not running); see docs/adr/0009-crash-repair.md.
 
-Calls block in podman-py; each runs in a thread.
+Calls block in podman-py; each runs in a thread of its own.
 """
 
-import asyncio
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,7 @@ import msgspec
 
 from edge.errors import ConfigError, RuntimeFailure, TrustError
 from edge.model import MIB, Image, PlatformImage, Port, Protocol
-from node import container_spec, owner, processes
+from node import container_spec, owner, processes, threads
 from node.container_spec import Host
 from node.owner import Owner
 from node.podman_api import NOT_FOUND, Answer, PodmanApi, Request
@@ -63,20 +62,20 @@ class PodmanRuntime:
 
     async def load(self) -> None:
         """Import what the first call needs, off the loop; harmless to leave out."""
-        await asyncio.to_thread(self._api.load)
+        await threads.call(self._api.load)
 
     async def observe(self, images: Iterable[str]) -> Sighting:
         """Return our containers, and which of these image IDs are here."""
-        return await asyncio.to_thread(self._observe, tuple(sorted(images)))
+        return await threads.call(self._observe, tuple(sorted(images)))
 
     async def pull(self, image: Image, platform: PlatformImage) -> None:
         """Fetch an image by its digest; refuse and remove what was not signed."""
-        await asyncio.to_thread(self._pull, image, platform)
+        await threads.call(self._pull, image, platform)
 
     async def create(self, replica: Replica) -> tuple[str, ...]:
         """Create a replica's container; return what Podman warned of."""
         spec = container_spec.render(replica, self._host)
-        return await asyncio.to_thread(self._create, spec)
+        return await threads.call(self._create, spec)
 
     async def start(self, container: str) -> None:
         """Start a container; its own counter of repairs starts again with it."""
@@ -101,7 +100,7 @@ class PodmanRuntime:
 
     async def owner(self, container: str) -> Owner:
         """Return the user and group of a container's process, running or not."""
-        return await asyncio.to_thread(self._owner, container)
+        return await threads.call(self._owner, container)
 
     async def address(self, container: str) -> str:
         """Return a running container's IP address, "" if it has none."""
@@ -139,7 +138,7 @@ class PodmanRuntime:
         return Path(answer.json()["store"]["graphRoot"])
 
     async def _call(self, request: Request, *, missing_is_fine: bool = False) -> Answer:
-        return await asyncio.to_thread(
+        return await threads.call(
             self._api.call, request, missing_is_fine=missing_is_fine
         )
 

@@ -51,9 +51,10 @@ class Case:
     def kept(self) -> Container | None:
         """Return `current` unless it is beyond a start: then it is made anew."""
         current = self.current
-        if current and (current.is_running or current.state in STARTABLE):
+        if current is None or current.is_running:
             return current
-        return None
+        is_broken = self.trail.refused >= backoff.REMAKE_AFTER
+        return current if current.state in STARTABLE and not is_broken else None
 
     @property
     def name(self) -> str:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from edge.model import Port
-from node import container_spec, upkeep
-from node.actions import Remove, Start, Stop, Wipe
+from node import backoff, container_spec, upkeep
+from node.actions import Create, Remove, Start, Stop, Wipe
 from node.backoff import Trail
 from node.replica import Container
 from node.upkeep import Case
@@ -90,6 +90,23 @@ def test_ports_collide_by_number_protocol_and_address(address, protocol, collide
     neighbour = a_container(a_replica("db/db.1"), 9, ports=(theirs,))
     step = upkeep.decide(a_case(None, replica=wanted, neighbours=(neighbour,)))
     assert (step.state == "waiting") is collides
+
+
+def test_a_container_that_cannot_be_started_is_made_anew():
+    """After a power cut Podman may list what it has lost."""
+    broken = exited(a_container(WEB))
+    twice = Trail(refused=backoff.REMAKE_AFTER - 1)
+    assert [
+        type(each) for each in upkeep.decide(a_case(broken, trail=twice)).actions
+    ] == [Start]
+    often = Trail(refused=backoff.REMAKE_AFTER)
+    assert [
+        type(each) for each in upkeep.decide(a_case(broken, trail=often)).actions
+    ] == [
+        Remove,
+        Create,
+        Start,
+    ]
 
 
 def test_a_container_made_by_an_older_revision_keeps_its_name():
