@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from edge.errors import EdgeError
 from edge.model import ReplicaStatus
 from edge.names import Slot
-from node import container_spec, health, perform, reconcile
+from node import container_spec, health, orphans, perform, reconcile
 from node.actions import Provide
 from node.agent import Agent
 from node.bell import Bell
@@ -131,9 +131,22 @@ class Work:
                 self._history, chain, str(error), self.clock()
             )
             self.agent.tell("failed", chain.key, str(error))
+            await self._end_orphans()
         finally:
             self._busy.discard(chain.key)
             self.bell.look()
+
+    async def _end_orphans(self) -> None:
+        """Make room where a container that Podman forgot may be in the way."""
+        running = orphans.monitors(f"{container_spec.PREFIX}-")
+        try:
+            sighting = await self.runtime.observe(())
+        except EdgeError:
+            return
+        known = (each.id for each in sighting.containers)
+        for orphan in orphans.unknown(running, known):
+            self.agent.tell("orphan", orphan.name, "Podman forgot it: it is ended")
+            orphans.end(orphan)
 
     def _values(self, chain: Chain) -> Mapping[Slot, Mapping[str, bytes]]:
         """Open the secrets a chain provides, at the last moment."""
