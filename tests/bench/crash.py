@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import answers, deploy, measure, swarm
+from tests.bench import answers, measure, swarm
 from tests.bench import fleet as fleets
 from tests.bench.fleet import Fleet
 from tests.bench.measure import BenchFailed, Figure, Report, Target
@@ -41,7 +41,7 @@ def measured(chosen: argparse.Namespace) -> Report:
     """Kill ours, then Swarm's, on the same machine with both there all the time."""
     with fleets.fleet("--nodes", "1") as fleet:
         fleet.edgectl("deploy", fleet.web(NAME, 1, health=True), "--yes")
-        archive = deploy.save_image(fleet)
+        archive = fleet.save_image()
         folder = fleet.folder / "s"
         with swarm.swarm(folder, fleet.octet, 1, archive) as peer:
             ours = [_tutti(fleet, turn) for turn in range(chosen.rounds)]
@@ -89,6 +89,7 @@ def kill(pid: int) -> float:
 
 def _tutti(fleet: Fleet, turn: int) -> float:
     fleet.wait_cold()
+    measure.wait_quiet()
     took = _repair(fleet.addresses[0], lambda: _pid(fleet))
     measure.progress(f"turn {turn}: tutti {took:.3f} s")
     return took
@@ -105,6 +106,7 @@ def _rounds(peer: Swarm, rounds: int, *more: str) -> list[float]:
     answers.first(address, WITHIN)
     took = []
     for turn in range(rounds):
+        measure.wait_quiet()
         took.append(_repair(address, lambda: _first_process(peer)))
         measure.progress(f"turn {turn}: swarm {took[-1]:.3f} s")
     peer.remove(NAME)

@@ -16,9 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from edge.lab import podman
 from tests.bench import answers, diary, floor, measure, swarm
 from tests.bench import fleet as fleets
 from tests.bench.fleet import Fleet
@@ -59,6 +57,7 @@ def measured(chosen: argparse.Namespace) -> Report:
         for turn in range(WARM_UP + chosen.rounds):
             for name, play in players.items():
                 fleet.wait_cold()
+                measure.wait_quiet()
                 turns[name].append(play(turn))
             measure.progress(f"turn {turn}: {_told(turns)}")
     return _report({name: made[WARM_UP:] for name, made in turns.items()})
@@ -68,21 +67,12 @@ def measured(chosen: argparse.Namespace) -> Report:
 def _stage() -> Iterator[tuple[Fleet, Swarm]]:
     """Bring up a fleet and a Swarm of three machines each, image present on all."""
     with fleets.fleet("--nodes", str(REPLICAS)) as fleet:
-        floor.pull(fleet)
-        archive = save_image(fleet)
+        fleet.pull()
+        archive = fleet.save_image()
         folder = fleet.folder / "s"
         with swarm.swarm(folder, fleet.octet, REPLICAS, archive) as peer:
             measure.progress("swarm is up")
             yield fleet, peer
-
-
-def save_image(fleet: Fleet) -> Path:
-    """Write the lab's image to an archive that ``docker load`` reads."""
-    archive = fleet.folder / "web.tar"
-    image = f"{fleet.lab.registry}/web:1"
-    words = ("save", "--quiet", "--format", "docker-archive", "-o", str(archive), image)
-    measure.run((*podman.command(fleet.layout.nodes[0]), *words))
-    return archive
 
 
 def _tutti(fleet: Fleet, turn: int, *, health: bool) -> Moments:

@@ -34,7 +34,7 @@ WEB = """
 name = "{name}"
 
 [workload.web]
-image = "{registry}/web:1"
+image = "{image}"
 ports = ["8080:80"]
 env = {{ GREETING = "hello" }}
 replicas = {replicas}
@@ -65,6 +65,11 @@ class Fleet:
     def octet(self) -> int:
         return int(self.layout.hub.address.split(".")[1])
 
+    @property
+    def image(self) -> str:
+        """The lab's ready-made web server."""
+        return f"{self.lab.registry}/web:1"
+
     def edgectl(self, *words: str) -> str:
         """Run edgectl as a person would and return what it printed."""
         return self.lab.edgectl(*words).stdout
@@ -85,15 +90,29 @@ class Fleet:
         """Write the manifest the benches deploy; return its path."""
         text = WEB.format(
             name=name,
-            registry=self.lab.registry,
+            image=self.image,
             replicas=replicas,
             health=HEALTH if health else "",
         )
         return self.lab.manifest(name, text)
 
+    def pull(self) -> None:
+        """Have the image on every machine: no bench measures the registry."""
+        for node in self.layout.nodes:
+            measure.run((*podman.command(node), "pull", "--quiet", self.image))
+
+    def save_image(self) -> Path:
+        """Write the image to an archive that ``docker load`` reads."""
+        archive = self.folder / "web.tar"
+        words = ("save", "--quiet", "--format", "docker-archive", "-o", str(archive))
+        first = podman.command(self.layout.nodes[0])
+        measure.run((*first, "pull", "--quiet", self.image))
+        measure.run((*first, *words, self.image))
+        return archive
+
     def remove(self, name: str) -> None:
         """Delete a deployment and wait until no container of it is left."""
-        self.edgectl("delete", name, "--yes")
+        self.edgectl("delete", name)
         labs.wait(lambda: not self.containers(name), f"{name} to be gone")
 
     def containers(self, name: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ CREATE_AND_START = '"$@" && exec {podman} start {name}'
 
 def begin(made: Fleet, name: str) -> "list[subprocess.Popen[bytes]]":
     """Start a container on every machine at once; return the commands that do it."""
-    return [_begin(node, made.lab.registry, name) for node in made.layout.nodes]
+    return [_begin(node, made.image, name) for node in made.layout.nodes]
 
 
 def end(commands: "list[subprocess.Popen[bytes]]") -> float:
@@ -51,17 +51,10 @@ def remove(made: Fleet, name: str) -> None:
         measure.run((*podman.command(node), *words))
 
 
-def pull(made: Fleet) -> None:
-    """Have the image on every machine: no bench measures the registry."""
-    for node in made.layout.nodes:
-        image = f"{made.lab.registry}/web:1"
-        measure.run((*podman.command(node), "pull", "--quiet", image))
-
-
-def _begin(node: Machine, registry: str, name: str) -> "subprocess.Popen[bytes]":
+def _begin(node: Machine, image: str, name: str) -> "subprocess.Popen[bytes]":
     command = podman.command(node)
     script = CREATE_AND_START.format(podman=" ".join(command), name=name)
-    create = (*command, "create", "--name", name, *OPTIONS, f"{registry}/web:1")
+    create = (*command, "create", "--name", name, *OPTIONS, image)
     return subprocess.Popen(
         ("sh", "-c", script, "sh", *create), stdout=subprocess.DEVNULL
     )

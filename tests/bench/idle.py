@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 
 from edge.lab import processes
-from tests.bench import answers, deploy, measure, swarm, usage
+from tests.bench import answers, measure, swarm, usage
 from tests.bench import fleet as fleets
 from tests.bench.fleet import Fleet
 from tests.bench.measure import BenchFailed, Figure, Report, Target
@@ -36,7 +36,7 @@ LONG, USUAL = 600.0, 120.0
 
 WORKLOAD = """
 [workload.w{number}]
-image = "{registry}/web:1"
+image = "{image}"
 ports = ["{port}:80"]
 resources = {{ memory = "32MiB" }}
 health = {{ http = "http://:80/healthz", every = "10s" }}
@@ -72,7 +72,7 @@ def measured(chosen: argparse.Namespace) -> Report:
     """Measure both over the same time."""
     with fleets.fleet("--nodes", "1") as fleet:
         fleet.edgectl("deploy", _manifest(fleet), "--yes")
-        archive = deploy.save_image(fleet)
+        archive = fleet.save_image()
         folder = fleet.folder / "s"
         with swarm.swarm(folder, fleet.octet, 2, archive) as peer:
             _fill(peer)
@@ -96,9 +96,7 @@ def measured(chosen: argparse.Namespace) -> Report:
 
 def _manifest(fleet: Fleet) -> str:
     workloads = (
-        WORKLOAD.format(
-            number=number, registry=fleet.lab.registry, port=FIRST_PORT + number
-        )
+        WORKLOAD.format(number=number, image=fleet.image, port=FIRST_PORT + number)
         for number in range(WORKLOADS)
     )
     return fleet.lab.manifest("five", 'name = "five"\n' + "".join(workloads))

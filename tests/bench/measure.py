@@ -13,6 +13,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +24,10 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 LOCK = Path("/run/tutti/bench.lock")
 GIB = 1024**3
+IDLE = 3  # the fourth counter in /proc/stat; waiting for a disk is the next
+QUIET_FOR, QUIET_WITHIN = 0.5, 60.0
+QUIET_SHARE = 0.85
+"""Part of all processors that is idle on a machine that has nothing else to do."""
 
 
 class BenchFailed(Exception):  # noqa: N818 - reads as what happened
@@ -157,6 +162,20 @@ def alone() -> Iterator[None]:
         yield
 
 
+def wait_quiet() -> None:
+    """Wait, but not for ever, until nobody else keeps the processors busy."""
+    end = time.monotonic() + QUIET_WITHIN
+    before = _processor_times()
+    while time.monotonic() < end:
+        time.sleep(QUIET_FOR)
+        now = _processor_times()
+        total, idle = now[0] - before[0], now[1] - before[1]
+        if total and idle / total >= QUIET_SHARE:
+            return
+        before = now
+    progress("the machine does not get quiet: expect figures that are too large")
+
+
 def compiled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return an environment in which Python keeps its bytecode, below ``folder``.
 
@@ -202,6 +221,17 @@ def _verdict(target: Target) -> str:
 def _number(value: float, unit: str) -> str:
     digits = {"s": 3, "ms": 0, "MiB": 1, "×": 2, "%": 2, "kbit/s": 3}.get(unit, 0)
     return f"{value:.{digits}f} {unit}" if unit != "×" else f"{value:.{digits}f}×"
+
+
+def _processor_times() -> tuple[int, int]:
+    """Return ticks since boot, all of them and the idle ones (proc(5), /proc/stat)."""
+    ticks = [int(each) for each in _first_line("/proc/stat").split()[1:]]
+    return sum(ticks), ticks[IDLE] + ticks[IDLE + 1]
+
+
+def _first_line(path: str) -> str:
+    with Path(path).open() as file:
+        return file.readline()
 
 
 def _processor() -> str:
