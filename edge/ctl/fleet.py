@@ -180,6 +180,7 @@ class Fleet:
     def _take(self, data: bytes) -> None:
         verdict = self.memory.take(data, self.now())
         if isinstance(verdict, Refused):
+            self.memory.saw(data)
             if (verdict.kind, verdict.reason) not in SILENT:
                 what = verdict.kind or "a document"
                 self.problems.append(f"refused {what} from the hub: {verdict.problem}")
@@ -231,6 +232,9 @@ def open_fleet(name: str | None = None) -> Fleet:
 
 def _refuse_early(data: bytes, ledger: Ledger, now: float, document: Document) -> None:
     """Refuse here what everyone would refuse, before a number is used up."""
+    if ledger.is_hidden(document.stream):
+        problem = f"cannot sign {document.stream}: the hub does not show its newest"
+        raise TrustError("rolled-back", f"{problem}; run `edgectl doctor`")
     verdict = trust.judge(data, ledger, now)
     if isinstance(verdict, Refused):
         subject = document.stream or documents.kind_of(type(document))

@@ -87,6 +87,8 @@ class Keyring:
     """
 
     held: dict[str, tuple[OperatorKey, float]] = field(default_factory=dict)
+    was_used: bool = False
+    """Whether it ever held a key: an agent that holds none any more leaves."""
 
     def drop_expired(self, now: float) -> None:
         """Forget the keys whose time is up."""
@@ -133,6 +135,7 @@ class Keyring:
             return Answer(problem="cannot hold the key: not two seeds")
         key = keys.from_seeds(request.name, body)
         self.held[key.public] = (key, now + request.hold_for)
+        self.was_used = True
         return Answer(value=key.public)
 
     def _sign(self, request: Sign) -> Answer:

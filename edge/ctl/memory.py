@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from edge import files, trust
+from edge import documents, envelope, files, trust
 from edge.ctl import home
 from edge.documents import Document, Member
-from edge.errors import StoreError, TrustError
+from edge.errors import StoreError, TrustError, WireError
 from edge.model import Value
 from edge.trust import Accepted, Head, Known, Ledger, Refused
 
@@ -73,6 +73,15 @@ class Memory:
         if isinstance(document, Member):
             self.first_seen.setdefault(document.device, now)
         return verdict
+
+    def saw(self, data: bytes) -> None:
+        """Remember that the hub did show a stream, although it was refused."""
+        try:
+            sealed = envelope.decode(data)
+            document = documents.parse(sealed.payload_type, sealed.body)
+        except WireError:
+            return
+        self.served.add(document.stream)
 
     def next_version(self, stream: str) -> int:
         """Return the number after every one that was seen or signed here."""

@@ -159,7 +159,7 @@ class Registry:
         )
 
     def _manifest(self, repository: str, wanted: str) -> bytes:
-        path = f"/v2/{repository}/manifests/{quote(wanted)}"
+        path = f"/v2/{repository}/manifests/{quote(wanted, safe=':')}"
         return self._checked(path, wanted if DIGEST.fullmatch(wanted) else "")
 
     def _checked(self, path: str, digest: str) -> bytes:

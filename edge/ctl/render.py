@@ -48,8 +48,8 @@ def to_json(value: object) -> str:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return aligned columns under their titles."""
-    lines = [tuple(titles), *(tuple(each or NOTHING for each in row) for row in rows)]
+    """Return aligned columns; what is empty under a title is a dash."""
+    lines = [tuple(titles), *(_cells(titles, row) for row in rows)]
     widths = [max(len(line[at]) for line in lines) for at in range(len(titles))]
     return "\n".join(
         GAP.join(
@@ -67,9 +67,7 @@ def picked(row: object, fields: Iterable[str]) -> dict[str, Any]:
 def replicas(rows: Iterable[ReplicaRow], now: float) -> str:
     """Return `edgectl ps` for people; the reason stands where there is one."""
     titles = ("REPLICA", "REVISION", "NODE", "SITE", "STATE", "SINCE", "ADDRESS", "")
-    return table(titles, (_replica(row, now) for row in rows)).replace(
-        f"{GAP}{NOTHING}\n", "\n"
-    )
+    return table(titles, (_replica(row, now) for row in rows))
 
 
 def nodes(rows: Iterable[NodeRow], now: float) -> str:
@@ -128,6 +126,11 @@ def plan_json(made: Plan) -> dict[str, Any]:
 def event(found: Event) -> str:
     """Return one line of `edgectl events`."""
     return f"{moment(found.at)}  {found.kind:12} {found.subject:24} {found.text}"
+
+
+def _cells(titles: Sequence[str], row: Sequence[str]) -> tuple[str, ...]:
+    pairs = zip(titles, row, strict=True)
+    return tuple(text or (NOTHING if title else "") for title, text in pairs)
 
 
 def _replica(row: ReplicaRow, now: float) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """`edgectl context`: which fleets this machine knows, and which one is meant."""
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def _learn(folder: Path, found: Context, envelopes: Iterable[bytes]) -> None:
     """Begin a memory with the chain of trust documents that the anchor vouches for."""
     remembered = memory.load(folder, found.fleet, found.anchor)
     for data in envelopes:
-        verdict = remembered.take(data, 0.0)
+        verdict = remembered.take(data, time.time())
         memory.demand(verdict, f"the trust document of {found.hub}")
     if remembered.ledger.trust is None:
         raise ConfigError(f"cannot add the fleet: {found.hub} was not adopted yet")

@@ -12,7 +12,6 @@ from edge.ctl.exits import not_found
 from edge.ctl.fleet import DEVICES, Fleet, open_fleet
 from edge.ctl.options import Chosen, shared
 from edge.documents import Node, Scheduling
-from edge.errors import ConfigError
 
 names = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 
@@ -135,10 +134,10 @@ def _word(opened: Fleet, device: Device) -> Node:
 
 
 def _approved(opened: Fleet, device: Device) -> Node:
-    """Return the next word on a device that has one: the first is `approve`'s."""
+    """Return the next word on a device; a first one vouches for it as well."""
     if device.node is None:
-        problem = f"cannot change {device.name}: no operator vouched for it yet"
-        raise ConfigError(f"{problem}; run `edgectl node approve {device.name}`")
+        _warn(opened, device)
+        click.echo(f"{device.name}: approved by this as well ({device.id})", err=True)
     return _word(opened, device)
 
 
