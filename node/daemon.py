@@ -90,6 +90,7 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+        await self.runtime.load()  # or the first deploy pays for the imports
         self.agent.tell("started", self.device.name, f"start {self.counters.boot}")
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -187,17 +188,17 @@ class _Daemon:
             architecture=self.agent.facts.architecture,
             secrets=str(settings.run / "secrets"),
         )
-        runtime = PodmanRuntime(settings.podman, host)
+        self.runtime = PodmanRuntime(settings.podman, host)
         vault = Vault(settings.run / "secrets")
         weakness = vault.open()
         if weakness:
             self.agent.tell("weak", "vault", weakness)
         return Work(
             agent=self.agent,
-            runtime=runtime,
+            runtime=self.runtime,
             vault=vault,
             watch=Watch(self.bell.look),
-            prober=Prober(runtime),
+            prober=Prober(self.runtime),
             host=host,
             room=lambda: facts.room(settings.state),
             clock=boot_time,
