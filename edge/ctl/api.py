@@ -7,7 +7,6 @@ the context's folder until it ends, and renewed once when the hub no longer know
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -84,6 +83,8 @@ class Hub:
 
     def clock(self) -> float | None:
         """Return the hub's clock, to the second, None when it does not say."""
+        from email.utils import parsedate_to_datetime
+
         said = self._connection.get("/v1/hub").headers.get("date", "")
         try:
             return parsedate_to_datetime(said).timestamp()
