@@ -160,9 +160,9 @@ def _check(connection: Connection, path: Path) -> None:
     """Find damage now rather than in the middle of a deploy."""
     if connection.dialect.name != "sqlite":
         return
-    said = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
+    said = str(connection.execute(sa.text("PRAGMA quick_check(1)")).scalar())
     if said != "ok":
-        raise StoreError(_damaged("open", path, str(said)))
+        raise StoreError(_damaged("open", path, said.splitlines()[-1]))
 
 
 def _migrate(connection: Connection) -> None:

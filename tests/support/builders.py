@@ -6,6 +6,7 @@ a failing test prints the same bytes twice. A shape is made by a function named 
 such a thing. `ledger_of` judges envelopes the way every party does.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,11 +52,13 @@ def seed(name: str) -> bytes:
     return hashlib.sha256(b"tutti test " + name.encode()).digest()
 
 
+@functools.cache
 def signing_key(name: str) -> SigningKey:
     """Return the Ed25519 key of a name."""
     return SigningKey(seed(f"sign {name}"))
 
 
+@functools.cache
 def opening_key(name: str) -> OpeningKey:
     """Return the X25519 key of a name."""
     return OpeningKey(seed(f"open {name}"))
@@ -385,3 +388,8 @@ def opened(data: bytes) -> tuple[Document, str]:
     """Return the document in an envelope and its digest, without judging it."""
     sealed = envelope.decode(data)
     return documents.parse(sealed.payload_type, sealed.body), sealed.digest
+
+
+def port(host: int, container: int = 80, **changes: Any) -> model.Port:
+    """Return a published port."""
+    return _changed(model.Port(host=host, container=container), changes)

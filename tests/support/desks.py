@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from edge import envelope
-from edge.documents import Trust
+from edge.documents import Document, Trust
 from edge.mqtt import Delivery, Message
 from edge.names import FleetName
 from edge.trust.ledger import fingerprint
-from hub import adoption, identity
+from hub import adoption, identity, records
 from hub.archive import Archive
 from hub.desk import Answer, Desk
 from hub.identity import Identity
-from hub.records import Batch
+from hub.records import Batch, Stored
 from hub.store import Store
 from tests.support import builders
 from tests.support.builders import DAY, NOW, Device, signed
@@ -115,3 +115,8 @@ async def soon(event: asyncio.Event) -> None:
     """Wait for something that happens at once."""
     async with asyncio.timeout(5):
         await event.wait()
+
+
+def row(document: Document, data: bytes) -> Stored:
+    """A document as the database keeps it, whoever signed it."""
+    return records.of(document, builders.digest(document), data, NOW)
