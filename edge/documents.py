@@ -176,6 +176,8 @@ class Voucher(Document, frozen=True, tag="voucher"):
     labels: Labels = {}
     approve: bool = False
     """Whether its devices run nothing before an operator signs their node document."""
+    scope: Short = ""
+    """Whose devices they are: approving them in bulk goes no further."""
 
     @property
     def stream(self) -> str:

@@ -122,13 +122,21 @@ class Trusted:
         if device is None:
             return False
         is_vouched = device.node is not None and _is_vouched(device)
-        word = device.node.scope if is_vouched and device.node else self.scope
+        word = device.node.scope if is_vouched and device.node else self._word(device)
         return word in {"", deployment.scope}
 
     @property
     def scope(self) -> str:
         """Return the scope this machine's operator signs for."""
         return self.opened.me.scope.name
+
+    def _word(self, device: Device) -> str:
+        """Return the scope of a word given in bulk: it goes no further than the token.
+
+        Otherwise the token of a scope would lead to the secrets of the whole fleet.
+        """
+        voucher = self.opened.ledger.vouchers[device.enrolled.member.voucher]
+        return self.scope or voucher.scope
 
     def keys(self, devices: Iterable[Device]) -> dict[str, str]:
         """Return recipient → sealing key of devices and of all operators."""
@@ -142,7 +150,8 @@ class Trusted:
             self.approved.add(device.id)
             version = self.opened.memory.next_version(f"node/{device.id}")
             now = self.opened.now()
-            made.documents.append(approval.word(device, version, self.scope, now))
+            word = approval.word(device, version, self._word(device), now)
+            made.documents.append(word)
             made.notes.append(f"approved {device.name} ({device.id})")
 
     def _seal(self, made: Handout, value: Value, keys: dict[str, str]) -> None:

@@ -43,9 +43,10 @@ def voucher(claim: Claim) -> Refused | None:
     document = cast("Voucher", claim.document)
     if document.closes_at <= document.opens_at:
         return Refused(reason="malformed", problem="the voucher closes before it opens")
-    reach = partial(_reaches, ((document.site, document.labels),))
-    beyond = _beyond(document.site)
-    return authority.consent(claim, reach, beyond) or _odd_label(document.labels)
+    covers = partial(_reaches, ((document.site, document.labels),))
+    reach = _both(_named(document.scope), covers)
+    refused = authority.consent(claim, reach, _beyond(document.site))
+    return refused or _odd_label(document.labels)
 
 
 def node(claim: Claim) -> Refused | None:
@@ -110,8 +111,7 @@ def _node_reach(claim: Claim, document: Node) -> Reach:
     if before is None:
         return authority.is_fleet_wide
     covers = partial(_reaches, (before, (document.site, document.labels)))
-    names = partial(authority.covers_name, owner=None, name=document.scope)
-    return _both(names, covers)
+    return _both(_named(document.scope), covers)
 
 
 def _standing(claim: Claim, device: str) -> Standing | None:
@@ -142,6 +142,11 @@ def _reaches(standings: tuple[Standing, ...], scope: Scope) -> bool:
 def _owns(claim: Claim, stream: str, name: str) -> Reach:
     owner = claim.ledger.owner(stream)
     return partial(authority.covers_name, owner=owner, name=name)
+
+
+def _named(name: str) -> Reach:
+    """Return who may sign as ``name`` for what belongs to nobody yet."""
+    return partial(authority.covers_name, owner=None, name=name)
 
 
 def _both(first: Reach, second: Reach) -> Reach:

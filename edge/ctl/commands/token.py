@@ -59,6 +59,7 @@ def create(  # noqa: PLR0913 - one parameter for each term of a voucher
             issued_at=now,
             labels=approval.parse_labels(labels),
             approve=approve,
+            scope=opened.me.scope.name,
         )
         join = _join(opened, made, seed, addresses)
         text = joinfile.render(join)

@@ -289,12 +289,19 @@ def test_operators_give_no_labels_that_look_like_facts(label):
 
 
 def test_a_scope_vouches_inside_itself():
-    """For its site and with its labels."""
+    """For its site and with its labels, in its own name."""
     ledger = fleet()
-    assert reason(a.voucher(site="store-8"), ledger, SEVEN) == "out-of-scope"
-    assert reason(a.voucher(), ledger, TEAM) == "out-of-scope"
-    assert reason(a.voucher(site="store-7"), ledger, SEVEN) == "accepted"
-    assert reason(a.voucher("v2", labels={"team": "a"}), ledger, TEAM) == "accepted"
+    for beyond in (
+        a.voucher(site="store-8", scope="seven"),
+        a.voucher(site="store-7"),
+        a.voucher(site="store-7", scope="eight"),
+    ):
+        assert reason(beyond, ledger, SEVEN) == "out-of-scope"
+    assert reason(a.voucher(scope="team"), ledger, TEAM) == "out-of-scope"
+    inside = a.voucher(site="store-7", scope="seven")
+    assert reason(inside, ledger, SEVEN) == "accepted"
+    labelled = a.voucher("v2", labels={"team": "a"}, scope="team")
+    assert reason(labelled, ledger, TEAM) == "accepted"
 
 
 def test_a_voucher_must_be_open_for_a_while():
