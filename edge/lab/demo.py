@@ -5,6 +5,7 @@ it printed. Lab, keys and context live in places of the demo's own, so nothing o
 is touched, and everything is gone at the end, also after Ctrl-C.
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -17,30 +18,28 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-NAME = "demo"
-SUBNET = "10.91.0.0/24"
-REGISTRY = "10.91.0.1:5000"
-ADDRESSES = {f"n{number}": f"10.91.0.{10 + number}" for number in (1, 2, 3)}
+OCTET = 91
+"""The second number of the demo's addresses; 90 is the default lab's."""
 ANSWER_WITHIN = 60.0  # seconds; a lab on one slow core boots a device in about ten
 SECRET = "correct horse battery staple"  # noqa: S105 - shown on purpose
 
-WEB = f"""name = "web"
+WEB = """name = "web"
 
 [workload.web]
-image = "{REGISTRY}/web:1"
+image = "REGISTRY/web:1"
 ports = ["8080:80"]
 replicas = 3
 failover = "available"
-resources = {{ memory = "32MiB", cpus = 0.25 }}
-health = {{ http = "http://:80/healthz", every = "1s", fail_after = 3 }}
+resources = { memory = "32MiB", cpus = 0.25 }
+health = { http = "http://:80/healthz", every = "1s", fail_after = 3 }
 """
-SENSOR = f"""name = "sensor"
+SENSOR = """name = "sensor"
 
 [workload.reader]
-image = "{REGISTRY}/web:1"
+image = "REGISTRY/web:1"
 every = "role=sensor"
 failover = "none"
-secrets = {{ token = "/run/secrets/token" }}
+secrets = { token = "/run/secrets/token" }
 """
 
 
@@ -51,9 +50,13 @@ class DemoFailed(Exception):  # noqa: N818 - reads as what happened
 class Stage:
     """Where the demo plays: a folder of its own and the commands' environment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, octet: int) -> None:
         """Prepare the environment; nothing runs yet."""
         self.folder = folder
+        self.name = f"demo{octet}"
+        self.subnet = f"10.{octet}.0.0/24"
+        self.registry = f"10.{octet}.0.1:5000"
+        self.addresses = {f"n{each}": f"10.{octet}.0.{10 + each}" for each in (1, 2, 3)}
         home = {
             "EDGE_HOME": str(folder / "home"),
             "EDGE_LAB_HOME": str(folder / "labs"),
@@ -63,6 +66,15 @@ class Stage:
     def edgectl(self, *words: str, given: str | None = None) -> str:
         """Show and run one edgectl command; return what it printed."""
         return self.run("edgectl", *words, given=given)
+
+    def lab(self, verb: str, *words: str) -> str:
+        """Show and run one command about this lab."""
+        return self.edgectl("lab", verb, "--name", self.name, *words)
+
+    def manifest(self, name: str, text: str) -> None:
+        """Write a manifest that names this lab's registry."""
+        path = self.folder / name
+        path.write_text(text.replace("REGISTRY", self.registry))
 
     def run(self, *words: str, given: str | None = None) -> str:
         """Show and run a command; raise `DemoFailed` unless it succeeds."""
@@ -87,9 +99,11 @@ class Stage:
 
 def main() -> None:
     """Play the demo; exit 0 when every step did what it says."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--octet", type=int, default=OCTET, help="of 10.OCTET.0.0/24")
+    octet = parser.parse_args().octet
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    folder = Path(tempfile.mkdtemp(prefix="tutti-demo-"))
-    stage = Stage(folder)
+    stage = Stage(Path(tempfile.mkdtemp(prefix="tutti-demo-")), octet)
     try:
         _play(stage)
     except (DemoFailed, KeyboardInterrupt) as error:
@@ -101,19 +115,19 @@ def main() -> None:
 
 
 def _play(stage: Stage) -> None:
-    (stage.folder / "web.toml").write_text(WEB)
-    (stage.folder / "sensor.toml").write_text(SENSOR)
+    stage.manifest("web.toml", WEB)
+    stage.manifest("sensor.toml", SENSOR)
     _say("1. A lab: registry, broker, hub, and three devices that enrol by themselves.")
-    stage.edgectl("lab", "up", "--name", NAME, "--subnet", SUBNET, "--nodes", "3")
+    stage.lab("up", "--subnet", stage.subnet, "--nodes", "3")
     stage.edgectl("get", "nodes")
     _deploy(stage)
     _secret(stage)
     _crash(stage)
     _offline_reboot(stage)
     _say("6. Hub and broker are back: nothing had to be repaired.")
-    stage.edgectl("lab", "heal", "hub", "--name", NAME)
-    stage.edgectl("lab", "heal", "broker", "--name", NAME)
-    stage.edgectl("delete", "sensor", "--yes")
+    stage.lab("heal", "hub")
+    stage.lab("heal", "broker")
+    stage.edgectl("delete", "sensor")
     stage.edgectl("ps")
 
 
@@ -124,7 +138,7 @@ def _deploy(stage: Stage) -> None:
     stage.edgectl("plan", "web.toml")
     stage.edgectl("deploy", "web.toml", "--yes")
     stage.edgectl("ps")
-    for node, address in ADDRESSES.items():
+    for node, address in stage.addresses.items():
         print(f"{node} answers: {_wait(lambda at=address: _fetch(at))}")
 
 
@@ -134,14 +148,8 @@ def _secret(stage: Stage) -> None:
     words = ("secret", "set", "sensor/token", "--from-file", "-", "--yes")
     stage.edgectl(*words, given=SECRET)
     stage.edgectl("deploy", "sensor.toml", "--yes")
-    inside = stage.edgectl(
-        *("lab", "exec", "n1", "--name", NAME, "--"),
-        *(
-            "sh",
-            "-c",
-            f"podman exec {_container('sensor')} cat /run/secrets/token",
-        ),
-    )
+    read = f"podman exec {_container('sensor')} cat /run/secrets/token"
+    inside = stage.lab("exec", "n1", "--", "sh", "-c", f"{read}; echo")
     if inside.strip() != SECRET:
         raise DemoFailed("the container does not see its secret")
     found = _search(stage.folder, SECRET.encode())
@@ -154,20 +162,20 @@ def _crash(stage: Stage) -> None:
     _say("4. A crash: the web server on n2 is killed, and repaired where it was.")
     find = f"podman inspect -f '{{{{.State.Pid}}}}' {_container('web')}"
     kill = f"kill -9 $({find})"
-    stage.edgectl("lab", "exec", "n2", "--name", NAME, "--", "sh", "-c", kill)
+    stage.lab("exec", "n2", "--", "sh", "-c", kill)
     began = time.monotonic()
-    answer = _wait(lambda: _fetch(ADDRESSES["n2"]))
+    answer = _wait(lambda: _fetch(stage.addresses["n2"]))
     print(f"n2 answers again after {time.monotonic() - began:.2f} s: {answer}")
 
 
 def _offline_reboot(stage: Stage) -> None:
     _say("5. A power cut with nobody to ask: n2 dies, hub and broker are cut off.")
-    stage.edgectl("lab", "kill", "n2", "--name", NAME)
-    stage.edgectl("lab", "cut", "hub", "--name", NAME)
-    stage.edgectl("lab", "cut", "broker", "--name", NAME)
-    stage.edgectl("lab", "boot", "n2", "--name", NAME)
+    stage.lab("kill", "n2")
+    stage.lab("cut", "hub")
+    stage.lab("cut", "broker")
+    stage.lab("boot", "n2")
     began = time.monotonic()
-    answer = _wait(lambda: _fetch(ADDRESSES["n2"]))
+    answer = _wait(lambda: _fetch(stage.addresses["n2"]))
     print(f"n2 runs what it ran, {time.monotonic() - began:.1f} s later: {answer}")
 
 
@@ -209,7 +217,7 @@ def _search(folder: Path, needle: bytes) -> list[str]:
 def _clean_up(stage: Stage) -> None:
     _say("Cleaning up.")
     try:
-        stage.edgectl("lab", "down", "--name", NAME)
+        stage.lab("down")
     except DemoFailed as error:
         print(f"demo: {error}", file=sys.stderr)
     shutil.rmtree(stage.folder, ignore_errors=True)

@@ -39,9 +39,8 @@ class Lab:
         home = {
             "EDGE_HOME": str(self.folder / "home"),
             "EDGE_LAB_HOME": str(self.folder / "labs"),
-            "PYTHONPATH": str(ROOT),
         }
-        return {**os.environ, **home}
+        return {**python_environment(), **home}
 
     @property
     def state(self) -> Path:
@@ -128,13 +127,30 @@ def lab(folder: Path, *words: str) -> Iterator[Lab]:
     """Bring up a lab in ``folder`` and remove it, whatever happens in between."""
     with subnet() as octet:
         made = Lab(name=f"t{octet}", prefix=f"10.{octet}.0", folder=folder)
-        made.edgectl("lab", "down", "--name", made.name)  # of a run that was killed
+        _remove_leftover(made)
         network = f"10.{octet}.0.0/24"
         try:
             made.edgectl("lab", "up", "--name", made.name, "--subnet", network, *words)
             yield made
         finally:
             made.edgectl("lab", "down", "--name", made.name)
+
+
+def python_environment() -> dict[str, str]:
+    """The environment in which another Python finds this checkout."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def _remove_leftover(made: Lab) -> None:
+    """Remove the lab that a killed run left under this name, wherever it was."""
+    claim = Path("/run/tutti") / f"{made.name}.home"
+    if claim.exists():
+        home = Path(claim.read_text()).parent
+        subprocess.run(
+            [sys.executable, "-m", "edge.ctl.main", "lab", "down", "--name", made.name],
+            env={**made.environment, "EDGE_LAB_HOME": str(home)},
+            check=True,
+        )
 
 
 @contextmanager
