@@ -15,7 +15,6 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 OCTET = 91
@@ -106,9 +105,12 @@ def main() -> None:
     stage = Stage(Path(tempfile.mkdtemp(prefix="tutti-demo-")), octet)
     try:
         _play(stage)
-    except (DemoFailed, KeyboardInterrupt) as error:
-        print(f"\ndemo: {error or 'interrupted'}", file=sys.stderr)
+    except DemoFailed as error:
+        print(f"\ndemo: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted", file=sys.stderr)
+        sys.exit(130)
     finally:
         _clean_up(stage)
     _say("Everything is removed. `edgectl lab up` gives you a lab to keep.")
@@ -139,7 +141,7 @@ def _deploy(stage: Stage) -> None:
     stage.edgectl("deploy", "web.toml", "--yes")
     stage.edgectl("ps")
     for node, address in stage.addresses.items():
-        print(f"{node} answers: {_wait(lambda at=address: _fetch(at))}")
+        print(f"{node} answers: {_answer(address)}")
 
 
 def _secret(stage: Stage) -> None:
@@ -164,7 +166,7 @@ def _crash(stage: Stage) -> None:
     kill = f"kill -9 $({find})"
     stage.lab("exec", "n2", "--", "sh", "-c", kill)
     began = time.monotonic()
-    answer = _wait(lambda: _fetch(stage.addresses["n2"]))
+    answer = _answer(stage.addresses["n2"])
     print(f"n2 answers again after {time.monotonic() - began:.2f} s: {answer}")
 
 
@@ -175,7 +177,7 @@ def _offline_reboot(stage: Stage) -> None:
     stage.lab("cut", "broker")
     stage.lab("boot", "n2")
     began = time.monotonic()
-    answer = _wait(lambda: _fetch(stage.addresses["n2"]))
+    answer = _answer(stage.addresses["n2"])
     print(f"n2 runs what it ran, {time.monotonic() - began:.1f} s later: {answer}")
 
 
@@ -195,10 +197,11 @@ def _fetch(address: str) -> str:
         return ""
 
 
-def _wait(ask: Callable[[], str]) -> str:
+def _answer(address: str) -> str:
+    """Return what a device answers, once it does."""
     end = time.monotonic() + ANSWER_WITHIN
     while time.monotonic() < end:
-        answer = ask()
+        answer = _fetch(address)
         if answer:
             return answer
         time.sleep(0.02)
