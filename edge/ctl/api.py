@@ -17,6 +17,7 @@ from edge import documents, envelope, files
 from edge.ctl.shapes import (
     Challenge,
     Counters,
+    Event,
     Events,
     Failure,
     HubWord,
@@ -40,6 +41,7 @@ DONE = frozenset({"accepted", "known"})
 SESSION_MAX = 16 * 1024  # bytes
 SESSION_MARGIN = 30.0  # seconds; a token about to end is not begun with
 BUNDLE_BUDGET = envelope.BUNDLE_MAX - 1024  # bytes; the rest is the frame
+EVENTS_KEPT = 100
 PAGES_MAX = 10_000  # a hub that never ends a list is not believed
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -155,6 +157,16 @@ class Hub:
         """Return what was decided and refused since ``after``, oldest first."""
         query = f"after={quote(after, safe='')}" + (f"&wait={wait:g}" if wait else "")
         return _read(self._get(f"/v1/events?{query}", wait=wait), Events)
+
+    def last_events(self) -> tuple[Event, ...]:
+        """Return the newest events, at least a few if there are, oldest first."""
+        found: tuple[Event, ...] = ()
+        for _ in range(PAGES_MAX):
+            newer = self.events(str(found[-1].id) if found else "").events
+            if not newer:
+                break
+            found = (*found, *newer)[-EVENTS_KEPT:]
+        return found
 
     def counters(self) -> dict[str, int]:
         """Return how often what was refused, by ``<kind>: <reason>``."""

@@ -18,7 +18,7 @@ from edge.model import Workload
 
 POLL_FOR = 20.0  # seconds one question stays open; proxies cut at 30 or 60
 RETRY_AFTER = 1.0  # seconds, while the hub does not answer
-GONE = 404
+GONE, BROKEN = 404, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,9 @@ class Watch:
             try:
                 wait = min(POLL_FOR, left) if self._etag else 0.0
                 status, self._etag = self._hub.status(self._name, self._etag, wait)
-            except Unreachable as error:
+            except (Unreachable, RequestError) as error:
+                if isinstance(error, RequestError) and error.status < BROKEN:
+                    raise
                 self._say(str(error))
                 time.sleep(min(RETRY_AFTER, left))
                 continue

@@ -7,7 +7,7 @@ half of a new one.
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge import documents, files, names, sealing, trust
@@ -27,7 +27,7 @@ class Founding:
     context: str
     operator: str
     expires_at: float
-    passphrase: str | None
+    passphrase: str | None = field(repr=False)
     insecure_registries: tuple[str, ...] = ()
 
 

@@ -64,6 +64,8 @@ def deploy(
     """
     with open_fleet(chosen.context) as opened:
         draft = _draft(opened, file, is_dry=False, is_yes=yes)
+        for each in draft.plan.secrets:
+            click.echo(f"  {each}", err=True)
         _refuse_hopeless(draft, allow_unplaced=allow_unplaced)
         _confirm(draft, is_yes=yes)
         _hand_in(opened, draft)
@@ -232,8 +234,8 @@ def _refuse_hopeless(draft: Draft, *, allow_unplaced: bool) -> None:
 
 
 def _confirm(draft: Draft, *, is_yes: bool) -> None:
-    """Say what is weaker than usual, and ask a person who is there about it."""
-    for each in (*draft.plan.unplaced, *draft.plan.secrets):
+    """Say what stays undone or is weak, and ask a person who is there about it."""
+    for each in draft.plan.unplaced:
         click.echo(f"  {each}", err=True)
     weaker = draft.plan.new_weakenings
     for each in weaker:

@@ -73,7 +73,7 @@ def _look(opened: Fleet) -> Picture:
         broker_problem=_broker_problem(opened),
         nodes=rows.nodes,
         replicas=rows.replicas,
-        events=hub.events().events,
+        events=hub.last_events(),
         counters=hub.counters(),
         missing_secrets=_missing(trusted),
         lacking_secrets=_lacking(trusted),
