@@ -58,19 +58,17 @@ class Link:
         gate = Admission(desk=self.desk, door=door, folder=self.settings.state)
         if own is not None:  # a broker that starts with us has no old connections
             gate.evicted.update(registry.revoked_names(self.desk.state.ledger))
-        async with (
-            Broker(settings, rng=self.rng) as broker,
-            asyncio.TaskGroup() as tasks,
-        ):
-            publisher = Publisher(self.desk, broker)
+        async with asyncio.TaskGroup() as tasks:
             if own is not None:
                 tasks.create_task(own.run())
-            tasks.create_task(gate.run())
-            tasks.create_task(publisher.run())
-            tasks.create_task(self._beacons())
-            await broker.subscribe(*topics.for_hub(self._fleet))
-            async for event in broker:
-                self._take(event, publisher, own)
+                await own.ready.wait()
+            async with Broker(settings, rng=self.rng) as broker:
+                publisher = Publisher(self.desk, broker)
+                for loop in (gate.run(), publisher.run(), self._beacons()):
+                    tasks.create_task(loop)
+                await broker.subscribe(*topics.for_hub(self._fleet))
+                async for event in broker:
+                    self._take(event, publisher, own)
 
     def _take(
         self,
