@@ -15,7 +15,7 @@ from edge.ctl.fleet import DEVICES, Fleet
 from edge.ctl.recipients import Sites
 from edge.ctl.sealed import Value
 from edge.ctl.shapes import NodeRow, ReplicaRow
-from edge.documents import Deployment, Document
+from edge.documents import Deployment, Document, Node
 from edge.errors import TrustError
 from edge.placement import NodeView
 
@@ -68,7 +68,7 @@ class Trusted:
                 continue
             devices = self.devices(deployment, name)
             made.sealed[full] = frozenset(device.name for device in devices)
-            keys = self.keys(devices)
+            keys = self.keys(devices, deployment.scope)
             lacking = sealed.lacking(heads, version, keys)
             self._approve(made, devices)
             if lacking:
@@ -92,7 +92,7 @@ class Trusted:
         made = Handout()
         devices = self.devices(deployment, name) if deployment else ()
         self._approve(made, devices)
-        self._seal(made, value, self.keys(devices))
+        self._seal(made, value, self.keys(devices, value.scope))
         return made
 
     def approve_all(self) -> Handout:
@@ -138,10 +138,11 @@ class Trusted:
         voucher = self.opened.ledger.vouchers[device.enrolled.member.voucher]
         return self.scope or voucher.scope
 
-    def keys(self, devices: Iterable[Device]) -> dict[str, str]:
-        """Return recipient → sealing key of devices and of all operators."""
+    def keys(self, devices: Iterable[Device], scope: str) -> dict[str, str]:
+        """Return recipient → sealing key of devices and of a scope's operators."""
         keys = {each.id: each.enrolled.member.keys.seal for each in devices}
-        return {**keys, **sealed.operators(self.opened.trust)}
+        opened = self.opened
+        return {**keys, **sealed.operators(opened.trust, scope, opened.now())}
 
     def _approve(self, made: Handout, devices: Iterable[Device]) -> None:
         for device in devices:
@@ -187,8 +188,13 @@ def after(views: Iterable[NodeView], made: Handout) -> tuple[NodeView, ...]:
 
     A secret that was never set counts as sealed: setting it is all that is missing.
     """
+    approved = {each.name for each in made.documents if isinstance(each, Node)}
     return tuple(
-        replace(view, sealed=view.sealed | _sealed_to(view.name, made))
+        replace(
+            view,
+            sealed=view.sealed | _sealed_to(view.name, made),
+            ready=view.ready or view.name in approved,
+        )
         for view in views
     )
 

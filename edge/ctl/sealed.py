@@ -50,9 +50,17 @@ def check_value(content: bytes) -> bytes:
     return content
 
 
-def operators(trust: Trust) -> dict[str, str]:
-    """Return recipient → sealing key of every operator root names."""
-    return {f"{OPERATOR}{each.key}": each.seal for each in trust.operators}
+def operators(trust: Trust, scope: str, now: float) -> dict[str, str]:
+    """Return recipient → sealing key of the operators a scope's secrets are for.
+
+    Those of that scope and those without one, as long as their keys are good: the key
+    of another scope's operator must not open the whole fleet's secrets.
+    """
+    return {
+        f"{OPERATOR}{each.key}": each.seal
+        for each in trust.operators
+        if each.scope.name in {"", scope} and each.expires_at > now
+    }
 
 
 def seal(

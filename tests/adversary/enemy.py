@@ -42,7 +42,12 @@ NAMES = (
     "store-7",
 )
 TEXTS = ("", "shop", "other", "home", "seven", "x" * 300, "é", "\u0000", "1e400", "Hub")
-SLOTS = ("web/web.1", "web/web.2", "web/web.3", "db/db.1", "old/old.1") + (
+SLOTS = (
+    "web/web.1",
+    "web/web.2",
+    "web/web.3",
+    "db/db.1",
+    "old/old.1",
     "sensor/reader@n1",
     "sensor/reader@n2",
     "new/new.1",

@@ -41,7 +41,7 @@ def sent(agent: Agent, payload: bytes, documents: Sequence[bytes]) -> None:
     agent.receive(payload)
     refused = agent.intake.refusals.total() - before
     held = {head.digest for head in agent.ledger.heads.values()}
-    if len(documents) == 1 and watch.found_in(held, documents) is None:
+    if len(documents) == 1 and not watch.found_in(held, documents):
         assert refused, "a refusal was not counted"
     if not documents and payload:
         assert refused == 1, "a broken message was not counted once"

@@ -41,14 +41,15 @@ def set_secret(chosen: Chosen, *, name: str, source: str, yes: bool) -> None:
         trusted = _trusted(opened, prefix=f"{name}/", yes=yes)
         deployment = opened.ledger.deployments.get(owner)
         devices = trusted.devices(deployment, short) if deployment else ()
-        streams = (f"secret/{name}/{one}" for one in trusted.keys(devices))
+        scope = deployment.scope if deployment else trusted.scope
+        streams = (f"secret/{name}/{one}" for one in trusted.keys(devices, scope))
         version = max(opened.memory.next_version(stream) for stream in streams)
         value = Value(
             fleet=opened.context.fleet,
             name=name,
             version=version,
             content=content,
-            scope=deployment.scope if deployment else trusted.scope,
+            scope=scope,
         )
         made = trusted.fresh(value, deployment, short)
         _hand_in(opened, made)

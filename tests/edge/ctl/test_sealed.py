@@ -17,7 +17,7 @@ ME = f"operator:{a.OPERATOR.public}"
 def copies(value=VALUE, *devices):
     """Return the documents for devices and operators."""
     keys = {each.id: each.seal.public for each in devices}
-    keys |= sealed.operators(a.trusted())
+    keys |= sealed.operators(a.trusted(), "", a.NOW)
     return sealed.seal(value, keys, a.OPERATOR, a.NOW)
 
 
@@ -102,3 +102,20 @@ def test_an_empty_or_large_value_is_refused(content):
     """An empty file is a slip of the shell, not a secret."""
     with pytest.raises(ConfigError):
         sealed.check_value(content)
+
+
+def test_a_scopes_operator_gets_its_own_secrets_alone():
+    """Its stolen key must not open the fleet's; an expired one opens nothing new."""
+    limits = a.documents.Scope(name="seven", sites=("store-7",))
+    trusted = a.trusted(
+        operators=(
+            a.operator(),
+            a.operator("seven", scope=limits),
+            a.operator("gone", expires_at=a.NOW - 1),
+        )
+    )
+    seven = f"operator:{a.signing_key('seven').public}"
+    fleets = f"operator:{a.OPERATOR.public}"
+    assert set(sealed.operators(trusted, "", a.NOW)) == {fleets}
+    assert set(sealed.operators(trusted, "seven", a.NOW)) == {fleets, seven}
+    assert set(sealed.operators(trusted, "eight", a.NOW)) == {fleets}
