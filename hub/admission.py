@@ -4,10 +4,12 @@
   takes it without a restart; then whoever is connected under a revoked name is evicted.
 - It is made from the database at each start and once a day, so that no crash between a
   revocation and its list leaves a device connected.
-- For a broker that is not ours the list is a file, and eviction works the same.
+- For a broker that is not ours the list is a file to copy there. Until it is there, a
+  revoked device that comes back is evicted whenever it says something.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,34 +71,48 @@ class Admission:
     evicted: set[str] = field(default_factory=set)
     missed: set[str] = field(default_factory=set)
     """Names that could not be reached so far; told once."""
+    shown: tuple[object, ...] = ()
+    """What the broker was told last, and on which day."""
 
     async def run(self) -> None:
         """Look whenever somebody was revoked or let in, and daily, until cancelled."""
         due = self.desk.agenda.to_admit
         due.set()
         while True:
-            pause = RENEWED_EVERY
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RENEWED_EVERY):
+                    await due.wait()
             due.clear()
             if await self.look():
-                pause = AGAIN_AFTER
-            try:
-                async with asyncio.timeout(pause):
-                    await due.wait()
-            except TimeoutError:
-                pass
+                due.set()
+            await asyncio.sleep(AGAIN_AFTER if due.is_set() else 0)
 
     async def look(self) -> frozenset[str]:
         """Bring the list up to date and evict; return who could not be reached."""
+        intruders, self.desk.agenda.intruders = self.desk.agenda.intruders, set()
+        self.evicted -= intruders
         async with self.desk.settled() as state:
             now = self.desk.clock()
-            shown = material(self.desk, state, now)
-            revoked = registry.revoked_names(state.ledger)
-        files.write(self.folder / CRL, shown.crl)
-        if self.door.mosquitto is not None:
-            await self.door.mosquitto.reload(shown)
-        todo = [name for name in revoked if name not in self.evicted]
+            todo = [
+                name
+                for name in registry.revoked_names(state.ledger)
+                if name not in self.evicted
+            ]
+            serials = registry.revoked_serials(state.issued, state.ledger, now)
+            today = int(now // RENEWED_EVERY)
+            server = self.desk.identity.server
+            key = (serials, viewers(state, now), today, server)
+            told = material(self.desk, state, now) if key != self.shown else None
+        if told is not None:
+            await self._tell(told)
+            self.shown = key
         results = await asyncio.gather(*(self._evict(name, now) for name in todo))
         return frozenset(n for n, done in zip(todo, results, strict=True) if not done)
+
+    async def _tell(self, told: Material) -> None:
+        files.write(self.folder / CRL, told.crl)
+        if self.door.mosquitto is not None:
+            await self.door.mosquitto.reload(told)
 
     async def _evict(self, name: str, now: float) -> bool:
         shown = authority.issue_eviction(self.desk.identity.ca, name, now)

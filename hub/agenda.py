@@ -26,6 +26,8 @@ class Agenda:
     nodes: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
     is_fleet_due: bool = False
+    intruders: set[str] = field(default_factory=set)
+    """Revoked devices that were heard all the same."""
     to_publish: asyncio.Event = field(default_factory=asyncio.Event)
     to_decide: asyncio.Event = field(default_factory=asyncio.Event)
     to_admit: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,6 +47,11 @@ class Agenda:
         """Look at what every node reads."""
         self.is_fleet_due = True
         self.to_publish.set()
+
+    def intruded(self, node: str) -> None:
+        """Look at the door: a revoked device came back, or never left."""
+        self.intruders.add(node)
+        self.to_admit.set()
 
     def take(self) -> Due:
         """Return what is due for publishing, and forget it."""

@@ -13,6 +13,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from edge.errors import ConfigError, EdgeError
 from hub import settings
@@ -66,7 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="what this hub is, and who adopted it")
     status.set_defaults(command=_status)
-    for command in (init, run, status):
+    broker = commands.add_parser(
+        "broker", help="write what a broker of your own needs to serve the fleet"
+    )
+    broker.add_argument("folder", type=Path, help="where to write it")
+    broker.add_argument("host", nargs="+", help="names or addresses it is reached by")
+    broker.set_defaults(command=_broker)
+    for command in (init, run, status, broker):
         for name, text in FLAGS.items():
             command.add_argument(f"--{name.replace('_', '-')}", help=text)
         command.add_argument("-o", choices=("table", "json"), default="table", dest="o")
@@ -129,6 +136,26 @@ def _status(options: argparse.Namespace, chosen: Settings) -> int:
             "running": _is_running(chosen),
         },
     )
+    return 0
+
+
+def _broker(options: argparse.Namespace, chosen: Settings) -> int:
+    """Write certificate, revocation list and rules; Mosquitto can use the folder."""
+    from edge import files
+    from hub import daemon, export, identity
+    from hub.store import Store
+
+    if not identity.exists(chosen.state):
+        return _nothing(chosen)
+    store = Store(chosen.state / daemon.DATABASE)
+    try:
+        me = identity.load(chosen.state)
+        written = export.broker(me, store, options.host, time.time())
+    finally:
+        store.close()
+    for name, content in written.items():
+        files.write(options.folder / name, content)
+    print(f"wrote {', '.join(sorted(written))} to {options.folder}", file=sys.stderr)
     return 0
 
 

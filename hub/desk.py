@@ -263,6 +263,8 @@ class Desk:
             self.backlog.reports[row.device] = row
         if effects.is_deciding:
             self.agenda.to_decide.set()
+        if effects.intruder:
+            self.agenda.intruded(effects.intruder)
         self.backlog.events.extend(effects.events)
         if effects.is_change:
             self.changes.notify()

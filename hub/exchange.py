@@ -4,6 +4,8 @@ Every refusal is ``{"error": {"reason", "problem"}}``; a request that is refused
 `RequestError`, which `refused` turns into an answer.
 """
 
+import asyncio
+
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,9 +15,11 @@ from edge.errors import RequestError
 from hub.reads import Reading
 
 OK, NOT_MODIFIED = 200, 304
-BAD_REQUEST, NOT_FOUND, TOO_LARGE = 400, 404, 413
+BAD_REQUEST, NOT_FOUND, TOO_SLOW, TOO_LARGE = 400, 404, 408, 413
 DEFECT, UNAVAILABLE = 500, 503
 JSON = "application/json"
+BODY_WITHIN = 30.0
+"""Seconds for a body to arrive; a bundle at 300 kbit/s."""
 DIGITS_MAX = 16  # of a number in a query; counters stay under 2**53
 WAIT_ASKED_MAX = 1e6  # seconds somebody may ask for; `hub.reads` grants fewer
 
@@ -61,11 +65,16 @@ def failure(status: int, reason: str, problem: str) -> Response:
 async def body(request: Request, most: int) -> bytes:
     """Return the body; refuse it before more than ``most`` bytes are in memory."""
     content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > most:
-            problem = f"the body is larger than {most} bytes"
-            raise RequestError(TOO_LARGE, "too-large", problem)
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for part in request.stream():
+                content += part
+                if len(content) > most:
+                    problem = f"the body is larger than {most} bytes"
+                    raise RequestError(TOO_LARGE, "too-large", problem)
+    except TimeoutError as error:
+        problem = f"the body did not arrive within {BODY_WITHIN:g} s"
+        raise RequestError(TOO_SLOW, "too-slow", problem) from error
     return bytes(content)
 
 

@@ -64,6 +64,8 @@ class Effects:
     is_change: bool = False
     """Whether whoever follows a deployment should look."""
     events: tuple[Event, ...] = ()
+    intruder: str = ""
+    """Name of a revoked device that is still connected."""
 
 
 NOTHING = Effects()
@@ -86,7 +88,7 @@ class Hearing:
         node, leaf = parsed or (NodeName(""), "")
         device = state.ledger.names.get(node, "")
         if not device or state.ledger.is_revoked(device):
-            return self._refuse(leaf, "unknown-device")
+            return self._strange(node, leaf, message, is_revoked=bool(device))
         match leaf:
             case "report":
                 return self._report(state, node, message, now)
@@ -96,6 +98,15 @@ class Hearing:
                 return self._event(node, message, now)
             case _:
                 return self._refuse("message", "wrong-topic")
+
+    def _strange(
+        self, node: NodeName, leaf: str, message: Message, *, is_revoked: bool
+    ) -> Effects:
+        """Count who has nothing to say; notice a revoked device that is still here."""
+        self._refuse(leaf, "revoked" if is_revoked else "unknown-device")
+        # Its last will, said while it is cut off, is a status: no reason to look again.
+        is_here = is_revoked and not message.retain and leaf != "status"
+        return Effects(intruder=node) if is_here else NOTHING
 
     def _report(
         self, state: State, node: NodeName, message: Message, now: float

@@ -37,3 +37,12 @@ async def test_a_change_wakes_everyone_who_looked_before_it() -> None:
     async with asyncio.timeout(1):
         await asyncio.gather(first.wait(), second.wait())
     assert not changes.latest().is_set()
+
+
+async def test_an_intruder_brings_a_look_at_the_door() -> None:
+    """Once, however often it speaks."""
+    agenda = Agenda()
+    agenda.intruded("n1")
+    agenda.intruded("n1")
+    assert agenda.to_admit.is_set()
+    assert agenda.intruders == {"n1"}

@@ -230,9 +230,12 @@ def test_a_cleared_topic_is_nobodys_word(ear: Ear) -> None:
     assert ear.counters == {}
 
 
-def test_a_revoked_device_is_not_heard(ear: Ear) -> None:
-    """Not even its events."""
+def test_a_revoked_device_is_not_heard_but_noticed(ear: Ear) -> None:
+    """It is still connected: the door needs a look."""
     ear.take(signed(builders.revocation(devices=(N1.id,))))
-    assert ear.report() == NOTHING
-    assert ear.hear("n1/event", event()) == NOTHING
-    assert set(ear.counters) == {"report: unknown-device", "event: unknown-device"}
+    assert ear.report() == Effects(intruder="n1")
+    assert ear.hear("n1/event", event()) == Effects(intruder="n1")
+    assert ear.report(retain=True) == NOTHING
+    assert ear.hear("n1/status", b'{"state":"offline"}') == NOTHING  # its last will
+    assert ear.counters["report: revoked"] == 2
+    assert ear.state.heard == {}

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from edge.connection import Settings
 from edge.documents import Assignment, CertificateRequest, Deployment, Secret
 from edge.mqtt import Connected, Disconnected, Message
 from edge.names import NodeName
+from hub import mosquitto_config
 from tests.support import builders, real_hub
 from tests.support.builders import DAY, OPERATOR, STRANGER, Device, signed
 from tests.support.hubs import ROOT
@@ -284,6 +286,54 @@ async def arriving(broker: Broker) -> set[str]:
     except TimeoutError:
         pass
     return seen
+
+
+@pytest.fixture
+def apart(tmp_path) -> Iterator[RealHub]:
+    """A hub that uses another's broker, which is not there yet."""
+    with real_hub.real_hub(tmp_path, broker="another") as hub:
+        hub.adopt()
+        yield hub
+
+
+@contextmanager
+def another_broker(hub: RealHub) -> Iterator[subprocess.Popen[bytes]]:
+    """A Mosquitto somebody else runs, with the files the hub wrote for it."""
+    folder = hub.site.folder / "elsewhere"
+    (folder / mosquitto_config.STATE).mkdir(parents=True)
+    assert run(hub, "broker", str(folder), "127.0.0.1", "localhost")[0] == 0
+    told = mosquitto_config.Settings(
+        folder=str(folder), port=hub.site.broker_port, keeps_root=True
+    )
+    (folder / "mosquitto.conf").write_text(mosquitto_config.config(told))
+    with subprocess.Popen(
+        ["mosquitto", "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL
+    ) as process:
+        yield process
+        process.terminate()
+
+
+async def test_anothers_broker_serves_as_well(apart):
+    """Deploy, report, and a thief is cut off although nobody gave it the list."""
+    certificate, second = apart.enrol(N1), apart.enrol(N2)
+    with another_broker(apart):
+        async with (
+            probe(apart, N1, certificate) as thief,
+            probe(apart, N2, second) as neighbour,
+        ):
+            await thief.report()
+            apart.until("n1 reports", lambda: nodes(apart)["n1"] == "ready")
+            apart.accept(deployment())
+            assert (await thief.assigned()).seq == 1
+            gone = builders.revocation(issued_at=time.time(), devices=(N1.id,))
+            await asyncio.to_thread(apart.accept, gone)
+            for _ in range(2):  # it comes back, and speaks, and is cut off again
+                began = time.monotonic()
+                await thief.until(Disconnected)
+                assert time.monotonic() - began < 5
+                await thief.until(Connected)
+                await thief.report()
+            await neighbour.report()
 
 
 def test_sigterm_ends_it_within_two_seconds(hub):

@@ -147,10 +147,16 @@ def deployment(name: str = "web", version: int = 1, **changes: Any) -> Document:
 
 
 @contextmanager
-def real_hub(folder: Path) -> Iterator[RealHub]:
-    """Give a hub that runs and belongs to nobody, and end it."""
+def real_hub(folder: Path, broker: str = "") -> Iterator[RealHub]:
+    """Give a hub that runs and belongs to nobody, and end it.
+
+    With ``broker`` it takes the port for somebody else's.
+    """
     with hubs.site(folder) as site:
         fingerprint, _, code = site.init().partition(":")
+        if broker:
+            with (folder / "hub" / "hub.toml").open("a") as told:
+                told.write(f'broker = "mqtts://127.0.0.1:{site.broker_port}"\n')
         site.start()
         yield RealHub(site=site, fingerprint=fingerprint, code=code)
 
