@@ -103,10 +103,16 @@ def _place(state: State, standings: Iterable[fleet.Standing]) -> Placement:
 def _explained(placed: Placement, state: State, plan: Plan) -> Placement:
     """Return the placement without complaints about slots that do have a node.
 
-    What stays although no filter lets it stay (`hub.moves`) is not without a place.
+    What stays although no filter lets it stay (`hub.moves`) is not without a place. A
+    revoked device keeps its last assignment, and that is a place no more.
     """
     after = dict(state.assignments) | {each.device: each for each in plan.assignments}
-    has_place = {place.slot for each in after.values() for place in each.replicas}
+    has_place = {
+        place.slot
+        for each in after.values()
+        if not state.ledger.is_revoked(each.device)
+        for place in each.replicas
+    }
     return Placement(
         places=placed.places,
         unplaced=tuple(each for each in placed.unplaced if each.slot not in has_place),

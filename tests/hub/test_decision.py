@@ -106,6 +106,16 @@ def test_a_revoked_devices_replicas_go_elsewhere() -> None:
     }
 
 
+def test_a_revoked_devices_replica_that_fits_nowhere_else_is_said() -> None:
+    """Its last assignment is no place: nobody would wait for what never comes."""
+    port = builders.workload(replicas=2, ports=(builders.port(8080),))
+    made = state(signed(builders.deployment(workloads=(port,))))
+    carry_out(made)
+    gone = builders.revocation(devices=(N1.id,))
+    made.take(judge(signed(gone), made.ledger, NOW))
+    assert [each.slot for each in carry_out(made).placement.unplaced] == ["web/web.1"]
+
+
 @pytest.mark.parametrize("hub", [builders.STRANGER.public, "x"])
 def test_a_hub_that_root_does_not_name_decides_nothing(hub: str) -> None:
     """Its word would count nothing."""
