@@ -18,9 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -57,7 +54,8 @@ class Store:
         self._engine = _engine(path)
         with self._errors("open"), self._engine.connect() as connection:
             _check(connection, path)
-            _migrate(connection)
+            if _schema(connection) != SCHEMA:
+                _migrate(connection, path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -124,14 +122,12 @@ class Store:
     def _errors(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, CommandError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             raise StoreError(_sentence(verb, self.path, error)) from error
 
 
 def _sentence(verb: str, path: Path, error: Exception) -> str:
     said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    if isinstance(error, CommandError):
-        return f"cannot open {path}: a newer edge-hub made it ({said}); run that one"
     if any(word in said for word in DAMAGE):
         return _damaged(verb, path, said)
     return f"cannot {verb} {path}: {said}; check the disk's free space and permissions"
@@ -165,14 +161,21 @@ def _check(connection: Connection, path: Path) -> None:
         raise StoreError(_damaged("open", path, said.splitlines()[-1]))
 
 
-def _migrate(connection: Connection) -> None:
-    if _schema(connection) == SCHEMA:
-        return
+def _migrate(connection: Connection, path: Path) -> None:
+    # 0.3 s and 10 MiB that a start without a migration does without.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
     connection.rollback()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, SCHEMA)
+    try:
+        command.upgrade(config, SCHEMA)
+    except CommandError as error:
+        problem = f"cannot open {path}: a newer edge-hub made it ({error})"
+        raise StoreError(f"{problem}; run that one") from error
     connection.commit()
 
 
