@@ -3,7 +3,8 @@
 - ``desired``: the node document, then deployments and tombstones, then the assignment,
   always and last. Deployments are those assigned, and those the device still holds or
   runs: the newest of them is the cause to stop.
-- ``secrets``: what is sealed to the device, assigned deployments first.
+- ``secrets``: what is sealed to the device, assigned deployments first; nothing of
+  deployments that have ended.
 - Only what the device's last report lacks. A newer version there than here, or the
   same number with another content, is not ours to send; `behind` names it.
 - A message stays under the size of a bundle; the rest follows the next report.
@@ -118,13 +119,20 @@ def _secrets(
     def order(kept: Kept) -> tuple[bool, str]:
         return kept.stream.split("/")[1] not in assigned, kept.stream
 
-    documents = _present(shelf, shelf.sealed.get(standing.device, ()))
+    sealed = _present(shelf, shelf.sealed.get(standing.device, ()))
+    alive = [kept for kept in sealed if not _is_over(shelf, kept)]
     return Wanted(
         topic=topics.secrets(fleet, standing.name),
-        documents=fitting(_lacking(sorted(documents, key=order), held)),
+        documents=fitting(_lacking(sorted(alive, key=order), held)),
         spare=frozenset(each.digest for each in held.values()),
         rank=SECRETS,
     )
+
+
+def _is_over(shelf: Shelf, secret: Kept) -> bool:
+    """Return whether the deployment of a secret has ended; before it begins is fine."""
+    deployment = shelf.get(f"{DEPLOYMENT}{secret.stream.split('/')[1]}")
+    return deployment is not None and deployment.is_end
 
 
 def _present(shelf: Shelf, streams: Iterable[str]) -> tuple[Kept, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from edge import envelope
-from edge.documents import Document, Secret, Trust
+from edge.documents import Document, Secret, Tombstone, Trust
 
 COMMA = 1
 FRAME = len(b'{"documents":[]}')
@@ -25,6 +25,8 @@ class Kept:
     counter: tuple[int, ...]
     digest: str
     envelope: bytes
+    is_end: bool = False
+    """Whether it is a tombstone."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Shelf:
             counter=document.counter,
             digest=digest,
             envelope=data,
+            is_end=isinstance(document, Tombstone),
         )
         self.newest[document.stream] = kept
         if isinstance(document, Trust):

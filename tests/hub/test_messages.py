@@ -99,6 +99,14 @@ def test_a_secret_held_is_not_sent_again() -> None:
     assert secrets == ["secret/other/token"]
 
 
+def test_secrets_of_an_ended_deployment_stay_here() -> None:
+    """Nobody needs them; those that come before their deployment are sent."""
+    early = signed(builders.secret("later/token", N1))
+    ended = signed(builders.secret("web/token", N1))
+    shelf = shelf_of(early, ended, signed(builders.tombstone()))
+    assert wanted(n1(), shelf)[1] == ["secret/later/token"]
+
+
 def test_too_much_for_one_message_is_sent_in_parts() -> None:
     """The assignment is always in it; the rest follows the next report."""
     big = {"env": {f"k{n}": "x" * 4096 for n in range(40)}}
