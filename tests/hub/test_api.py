@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from edge.errors import StoreError
 from hub import api
 from hub.api import Api, Word
 from hub.desk import Desk
+from hub.records import Batch
 from tests.support import asgi, builders, desks
 from tests.support.asgi import Answer
 from tests.support.builders import OPERATOR, Device, signed
@@ -207,11 +207,16 @@ async def test_a_long_poll_ends_with_the_change(client: Client) -> None:
     assert asked.result().json["replicas"][0]["healthy"]
 
 
+def names(answer: Answer) -> list[str]:
+    """The names in a bundle of documents that have one."""
+    opened = (builders.opened(each)[0] for each in envelope.unbundle(answer.body))
+    return [str(getattr(each, "name", "")) for each in opened]
+
+
 async def test_documents_are_served_by_prefix(client: Client) -> None:
     """For whoever judges them itself."""
     found = await client.get("/v1/documents?prefix=member/")
-    kinds = [builders.opened(each)[0] for each in envelope.unbundle(found.body)]
-    assert {each.name for each in kinds} == {"n1", "n2"}
+    assert set(names(found)) == {"n1", "n2"}
     assert "tutti-next" not in found.headers
 
 
@@ -222,11 +227,11 @@ async def test_a_long_list_of_documents_has_pages(client: Client) -> None:
         name = f"d{number}"
         work = builders.workload(name, **big)
         await client.hand_in(signed(builders.deployment(name, workloads=(work,))))
-    seen: list[Any] = []
+    seen: list[str] = []
     after = ""
     while True:
         page = await client.get(f"/v1/documents?prefix=deployment/&after={after}")
-        seen += [builders.opened(each)[0].name for each in envelope.unbundle(page.body)]
+        seen += names(page)
         after = page.headers.get("tutti-next", "")
         if not after:
             break
@@ -304,8 +309,8 @@ async def test_a_full_disk_is_told(client: Client) -> None:
     """Nothing was changed; trying again may help."""
     store = client.desk.archive._store  # noqa: SLF001 - the disk is what fails
 
-    def full(_batch: object) -> None:
-        raise StoreError("cannot write hub.db: the disk is full")
+    def full(batch: Batch) -> None:
+        raise StoreError(f"cannot write {len(batch.documents)}: the disk is full")
 
     store.commit = full  # type: ignore[method-assign]
     answer = await client.hand_in(signed(builders.deployment()))

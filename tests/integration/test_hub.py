@@ -80,7 +80,9 @@ async def test_a_deploy_reaches_a_device_and_its_report_comes_back(hub):
         hub.accept(deployment())
         desired = await device.desired()
         assert [type(each) for each in desired] == [Deployment, Assignment]
-        assert desired[-1].replicas == (builders.place("web/web.1"),)
+        last = desired[-1]
+        assert isinstance(last, Assignment)
+        assert last.replicas == (builders.place("web/web.1"),)
         assert replicas(hub) == [("n1", "waiting", False)]
         running = builders.status("web/web.1")
         await device.report(replicas=(running,))
