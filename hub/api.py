@@ -56,11 +56,12 @@ class Word:
 class Api:
     """The application; `Poll.close` ends its long polls."""
 
-    def __init__(self, desk: Desk, word: Word) -> None:
+    def __init__(self, desk: Desk, word: Word, flood: Rate = FLOOD) -> None:
+        """``flood`` is how much one address may send that is not accepted."""
         self.poll = Poll(changes=desk.changes)
         self._desk = desk
         self._word = word
-        self._flood = Buckets(rate=FLOOD)
+        self._flood = Buckets(rate=flood)
         self._sessions = Sessions(
             secret=os.urandom(TOKEN_BYTES), hub=desk.identity.key.public
         )
