@@ -191,7 +191,7 @@ class Hub:
         content = files.read(self._asker.session, at_most=SESSION_MAX)
         try:
             kept = msgspec.json.decode(content or b"{}", type=Session)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return ""
         is_good = kept.hub == self.address and kept.expires_at > self._asker.now()
         return kept.token if is_good else ""
@@ -232,7 +232,7 @@ def _results(reply: Reply) -> tuple[Result, ...]:
     """Return what became of each document; raise `RequestError` for a refusal."""
     try:
         results = msgspec.json.decode(reply.body, type=Results).results
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         results = ()
     last = results[-1] if results else None
     if last is not None and last.result not in DONE:
@@ -249,7 +249,7 @@ def _good(reply: Reply) -> Reply:
     try:
         failure = msgspec.json.decode(reply.body, type=Failure).error
         reason, problem = failure.reason, failure.problem
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         reason, problem = "refused", f"the hub answered {reply.status}"
     raise RequestError(reply.status, reason, f"cannot ask the hub: {problem}")
 

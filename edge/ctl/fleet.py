@@ -5,7 +5,6 @@ listing contexts costs no connection. Documents of the hub pass the same gate as
 device; what does not is left out and said (`problems`).
 """
 
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from edge import documents, tls, trust
-from edge.ctl import agent, api, home, keys, memory, web
+from edge.ctl import agent, api, home, keys, memory, terminal, web
 from edge.ctl.api import Hub
 from edge.ctl.exits import Ended, Exit
 from edge.ctl.home import Context
@@ -166,9 +165,9 @@ class Fleet:
     def warn(self) -> None:
         """Say what the hub showed and was refused, once, to people."""
         for problem in self.problems[:PROBLEMS_SHOWN]:
-            print(f"edgectl: {problem}", file=sys.stderr)
+            terminal.tell(f"edgectl: {problem}")
         if (more := len(self.problems) - PROBLEMS_SHOWN) > 0:
-            print(f"edgectl: and {more} more such", file=sys.stderr)
+            terminal.tell(f"edgectl: and {more} more such")
         self.problems.clear()
 
     def keep(self, data: bytes) -> None:

@@ -6,9 +6,7 @@ What ends here goes on there: the hub and the devices do not need anyone to watc
 import time
 from dataclasses import dataclass
 
-import click
-
-from edge.ctl import progress
+from edge.ctl import progress, terminal
 from edge.ctl.api import Hub
 from edge.ctl.exits import Ended, Exit
 from edge.ctl.progress import Done, Failed, Overtaken, Waiting
@@ -61,7 +59,7 @@ class Watch:
 
     def _say(self, trouble: str) -> None:
         if trouble != self._trouble:
-            click.echo(f"  {trouble}; asking again", err=True)
+            terminal.tell(f"  {trouble}; asking again")
             self._trouble = trouble
 
 
@@ -81,7 +79,7 @@ def until_works(hub: Hub, watched: Watched, timeout: float) -> Status:
                 took = time.monotonic() - began
                 count = f"{verdict.total} of {verdict.total}"
                 text = f"{watched.name} {watched.version}: {count} work, {took:.1f} s"
-                click.echo(text, err=True)
+                terminal.tell(text)
                 return status
             case Failed():
                 raise _failed(watched, verdict)
@@ -123,7 +121,7 @@ class Said:
         """Print the lines that are new since the last time."""
         for line in lines:
             if line not in self.lines:
-                click.echo(f"  {line}", err=True)
+                terminal.tell(f"  {line}")
         self.lines = lines
 
 

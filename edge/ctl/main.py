@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import click
 
-from edge.ctl import options
+from edge.ctl import options, terminal
 from edge.ctl.exits import INTERRUPTED, Exit, code_of, epilogue
 from edge.ctl.options import Chosen
 from edge.errors import EdgeError
@@ -111,7 +111,7 @@ def run(command: Callable[[], object]) -> int:
         error.show()
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; what was handed in before goes on", err=True)
+        terminal.tell("stopped; what was handed in before goes on")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -133,7 +133,7 @@ def _show(error: Exception, sentence: str = "") -> None:
         import traceback
 
         traceback.print_exception(error)
-    click.echo(f"edgectl: {sentence or error}", err=True)
+    terminal.tell(f"edgectl: {sentence or error}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import msgspec
 
 from edge.ctl.plan import Plan
 from edge.ctl.shapes import Event, NodeRow, ReplicaRow
+from edge.ctl.terminal import plain
 
 PS_FIELDS = (
     "deployment",
@@ -93,8 +94,11 @@ def age(at: float, now: float) -> str:
 
 
 def moment(at: float) -> str:
-    """Return an instant in UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    """Return an instant in UTC, to the second; "?" for one no calendar has."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError, OSError):
+        return "?"
 
 
 def plan(made: Plan) -> str:
@@ -130,7 +134,7 @@ def event(found: Event) -> str:
 
 def _cells(titles: Sequence[str], row: Sequence[str]) -> tuple[str, ...]:
     pairs = zip(titles, row, strict=True)
-    return tuple(text or (NOTHING if title else "") for title, text in pairs)
+    return tuple(plain(text) or (NOTHING if title else "") for title, text in pairs)
 
 
 def _replica(row: ReplicaRow, now: float) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from edge import names, tls
-from edge.ctl import home, memory, render, web
+from edge.ctl import home, memory, render, terminal, web
 from edge.ctl.api import Hub
 from edge.ctl.fleet import PORT
 from edge.ctl.home import Context
@@ -36,13 +36,13 @@ def list_contexts(chosen: Chosen) -> None:
         for name, each in sorted(found.contexts.items())
     ]
     if chosen.is_json:
-        click.echo(render.to_json(rows))
+        terminal.show(render.to_json(rows))
         return
     lines = (
         ("*" if name == found.current else "", name, each.fleet, each.hub)
         for name, each in sorted(found.contexts.items())
     )
-    click.echo(render.table(("", "NAME", "FLEET", "HUB"), lines))
+    terminal.show(render.table(("", "NAME", "FLEET", "HUB"), lines))
 
 
 @context.command()
@@ -50,7 +50,7 @@ def list_contexts(chosen: Chosen) -> None:
 def use(name: str) -> None:
     """Make NAME the current one."""
     home.use(name)
-    click.echo(f"now talking to {name}", err=True)
+    terminal.tell(f"now talking to {name}")
 
 
 @context.command()
@@ -68,11 +68,11 @@ def show(chosen: Chosen) -> None:
         "folder": str(folder),
     }
     if chosen.is_json:
-        click.echo(render.to_json(row))
+        terminal.show(render.to_json(row))
         return
     for key, value in row.items():
         text = ", ".join(value) if isinstance(value, tuple) else value
-        click.echo(f"{key:20} {text or render.NOTHING}")
+        terminal.show(f"{key:20} {text or render.NOTHING}")
 
 
 @context.command()
@@ -84,7 +84,7 @@ def remove(name: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove {name} and the keys in it for good?", abort=True)
     home.remove(name)
-    click.echo(f"removed {name}", err=True)
+    terminal.tell(f"removed {name}")
 
 
 @context.command()
@@ -111,7 +111,7 @@ def add(name: str, fleet: str, url: str, root: str) -> None:
         home.remove(name)
         raise
     home.use(name)
-    click.echo(f"now talking to {name}", err=True)
+    terminal.tell(f"now talking to {name}")
 
 
 def _learn(folder: Path, found: Context, envelopes: Iterable[bytes]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edge import files, manifest, placement
-from edge.ctl import follow, handout, registry, render, survey
+from edge.ctl import follow, handout, registry, render, survey, terminal
 from edge.ctl import plan as plans
 from edge.ctl.exits import Ended, Exit, not_found
 from edge.ctl.fleet import Fleet, open_fleet
@@ -43,9 +43,9 @@ def plan(chosen: Chosen, file: Path) -> None:
     with open_fleet(chosen.context) as opened:
         made = _draft(opened, file, is_dry=True).plan
     if chosen.is_json:
-        click.echo(render.to_json(render.plan_json(made)))
+        terminal.show(render.to_json(render.plan_json(made)))
     else:
-        click.echo(render.plan(made))
+        terminal.show(render.plan(made))
 
 
 @click.command()
@@ -65,7 +65,7 @@ def deploy(
     with open_fleet(chosen.context) as opened:
         draft = _draft(opened, file, is_dry=False, is_yes=yes)
         for each in draft.plan.secrets:
-            click.echo(f"  {each}", err=True)
+            terminal.tell(f"  {each}")
         _refuse_hopeless(draft, allow_unplaced=allow_unplaced)
         _confirm(draft, is_yes=yes)
         _hand_in(opened, draft)
@@ -79,7 +79,7 @@ def deploy(
     if chosen.is_json:
         rows = [render.picked(row, render.PS_FIELDS) for row in status.replicas]
         shown = {"name": watched.name, "version": watched.version, "replicas": rows}
-        click.echo(render.to_json(shown))
+        terminal.show(render.to_json(shown))
 
 
 @click.command()
@@ -108,7 +108,7 @@ def delete(chosen: Chosen, name: str, timeout: float) -> None:
         )
         opened.submit(end)
         follow.until_gone(opened.hub, name, end.version, timeout)
-    click.echo(f"{name} is gone", err=True)
+    terminal.tell(f"{name} is gone")
 
 
 def _draft(opened: Fleet, file: Path, *, is_dry: bool, is_yes: bool = False) -> Draft:
@@ -236,10 +236,10 @@ def _refuse_hopeless(draft: Draft, *, allow_unplaced: bool) -> None:
 def _confirm(draft: Draft, *, is_yes: bool) -> None:
     """Say what stays undone or is weak, and ask a person who is there about it."""
     for each in draft.plan.unplaced:
-        click.echo(f"  {each}", err=True)
+        terminal.tell(f"  {each}")
     weaker = draft.plan.new_weakenings
     for each in weaker:
-        click.echo(f"  weaker than usual: {each}", err=True)
+        terminal.tell(f"  weaker than usual: {each}")
     if weaker and not is_yes and sys.stdin.isatty():
         click.confirm("Deploy it all the same?", abort=True, err=True)
 
@@ -255,7 +255,7 @@ def _hand_in(opened: Fleet, draft: Draft) -> None:
         took = time.monotonic() - began
     if draft.plan.is_new_version:
         said = f"{deployment.name} {deployment.version}: the hub took it"
-        click.echo(f"{said} in {took * 1000:.0f} ms", err=True)
+        terminal.tell(f"{said} in {took * 1000:.0f} ms")
     else:
         said = f"{deployment.name} {deployment.version}: nothing to change"
-        click.echo(said, err=True)
+        terminal.tell(said)

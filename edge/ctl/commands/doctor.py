@@ -5,7 +5,17 @@ import ssl
 import click
 
 from edge import tls
-from edge.ctl import checkup, handout, home, keys, recipients, render, sealed, web
+from edge.ctl import (
+    checkup,
+    handout,
+    home,
+    keys,
+    recipients,
+    render,
+    sealed,
+    terminal,
+    web,
+)
 from edge.ctl.checkup import Finding, Picture
 from edge.ctl.exits import Ended, Exit
 from edge.ctl.fleet import OPERATOR_KEY, Fleet, open_fleet
@@ -24,10 +34,12 @@ def doctor(chosen: Chosen) -> None:
     findings = _examined(chosen)
     if chosen.is_json:
         fields = ("level", "subject", "text", "advice")
-        click.echo(render.to_json([render.picked(each, fields) for each in findings]))
+        terminal.show(
+            render.to_json([render.picked(each, fields) for each in findings])
+        )
     else:
         for each in findings:
-            click.echo(_line(each))
+            terminal.show(_line(each))
     count = sum(each.level == "problem" for each in findings)
     if count:
         raise Ended(Exit.FAILURE, f"cannot call it well: {count} problems")

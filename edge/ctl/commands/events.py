@@ -4,7 +4,7 @@ import time
 
 import click
 
-from edge.ctl import render
+from edge.ctl import render, terminal
 from edge.ctl.fleet import open_fleet
 from edge.ctl.options import Chosen, shared
 
@@ -26,7 +26,7 @@ def events(chosen: Chosen, after: str, *, follow: bool) -> None:
             found = opened.hub.events(after, WAIT if follow and after else 0.0).events
             for each in found:
                 as_json = msgspec.json.encode(each).decode()
-                click.echo(as_json if chosen.is_json else render.event(each))
+                terminal.show(as_json if chosen.is_json else render.event(each))
             after = str(found[-1].id) if found else after
             if not found and not follow:
                 return

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from edge.ctl import founding, keys, render, root
+from edge.ctl import founding, keys, render, root, terminal
 from edge.ctl.fleet import open_fleet
 from edge.ctl.founding import Founding
 from edge.ctl.options import DURATION, Chosen, shared
@@ -50,17 +50,15 @@ def init(
     with open_fleet(context) as opened:
         folder = opened.folder
     if no_passphrase:
-        click.echo(f"the keys in {folder} have no passphrase", err=True)
-    click.echo(
-        f"fleet {name} begins; keep a copy of {folder / 'root.key'} off this machine\n"
-        f"next: edgectl hub adopt https://HUB:8443 --fingerprint …",
-        err=True,
-    )
+        terminal.tell(f"the keys in {folder} have no passphrase")
+    backup = f"keep a copy of {folder / 'root.key'} off this machine"
+    terminal.tell(f"fleet {name} begins; {backup}")
+    terminal.tell("next: edgectl hub adopt https://HUB:8443 --fingerprint …")
     if chosen.is_json:
         shown = {"fleet": name, "context": context, "root": made.anchor}
-        click.echo(render.to_json({**shown, "folder": str(folder)}))
+        terminal.show(render.to_json({**shown, "folder": str(folder)}))
     else:
-        click.echo(made.anchor)
+        terminal.show(made.anchor)
 
 
 @fleet.command()
@@ -114,19 +112,19 @@ def show_trust(chosen: Chosen) -> None:
         ],
     }
     if chosen.is_json:
-        click.echo(render.to_json(row))
+        terminal.show(render.to_json(row))
         return
     issued = render.moment(document.issued_at)
-    click.echo(f"fleet {document.fleet}, version {document.version} of {issued}")
+    terminal.show(f"fleet {document.fleet}, version {document.version} of {issued}")
     for key in document.root.keys:
-        click.echo(f"root      {key}")
+        terminal.show(f"root      {key}")
     for each in document.operators:
         until = render.moment(each.expires_at)
-        click.echo(f"operator  {each.key}  {each.name}, until {until}")
+        terminal.show(f"operator  {each.key}  {each.name}, until {until}")
         if each.scope != Scope():
-            click.echo(f"          {scope(each.scope)}")
+            terminal.show(f"          {scope(each.scope)}")
     for hub in document.hubs:
-        click.echo(f"hub       {hub.key}  {hub.url}, broker {hub.broker}")
+        terminal.show(f"hub       {hub.key}  {hub.url}, broker {hub.broker}")
 
 
 def scope(found: Scope) -> str:
@@ -139,7 +137,7 @@ def scope(found: Scope) -> str:
 
 def _print(chosen: Chosen, row: dict[str, object]) -> None:
     if chosen.is_json:
-        click.echo(render.to_json(row))
+        terminal.show(render.to_json(row))
         return
     for key, value in row.items():
-        click.echo(f"{key:10} {value or render.NOTHING}")
+        terminal.show(f"{key:10} {value or render.NOTHING}")

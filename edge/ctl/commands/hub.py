@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from edge import documents, tls
-from edge.ctl import home, render, root, web
+from edge.ctl import home, render, root, terminal, web
 from edge.ctl.api import Hub
 from edge.ctl.commands.operator import root_key
 from edge.ctl.exits import Ended, Exit
@@ -67,13 +67,13 @@ def adopt(chosen: Chosen, url: str, fingerprint: str, root_key: Path | None) -> 
         changed = msgspec.structs.replace(opened.context, hub=str(at))
         home.change(opened.name, changed)
         version = opened.trust.version
-    click.echo(f"adopted {site.url}, in trust document {version}", err=True)
+    terminal.tell(f"adopted {site.url}, in trust document {version}")
     shown = {"hub": site.key, "url": site.url, "broker": site.broker}
     if chosen.is_json:
-        click.echo(render.to_json({**shown, "trust": version}))
+        terminal.show(render.to_json({**shown, "trust": version}))
         return
     for key, value in shown.items():
-        click.echo(f"{key:10} {value}")
+        terminal.show(f"{key:10} {value}")
 
 
 def parse_proof(text: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import click
 
-from edge.ctl import agent, keys, render
+from edge.ctl import agent, keys, render, terminal
 from edge.ctl.fleet import OPERATOR_KEY, open_fleet
 from edge.ctl.keyring import HELD_MAX
 from edge.ctl.options import DURATION, Chosen, shared
@@ -27,14 +27,14 @@ def unlock(chosen: Chosen, hold_for: float) -> None:
         found, seeds = keys.unlock(opened.folder / OPERATOR_KEY)
     agent.hold(found.name, seeds, hold_for)
     hours = hold_for / 3600
-    click.echo(f"{found.name} signs without asking for {hours:.3g} hours", err=True)
+    terminal.tell(f"{found.name} signs without asking for {hours:.3g} hours")
 
 
 @key.command()
 def lock() -> None:
     """Have the agent forget every key now."""
     was_there = agent.lock()
-    click.echo("locked" if was_there else "nothing was unlocked", err=True)
+    terminal.tell("locked" if was_there else "nothing was unlocked")
 
 
 @key.command("list")
@@ -44,10 +44,10 @@ def list_keys(chosen: Chosen) -> None:
     held = agent.shown()
     if chosen.is_json:
         fields = ("name", "public", "left")
-        click.echo(render.to_json([render.picked(each, fields) for each in held]))
+        terminal.show(render.to_json([render.picked(each, fields) for each in held]))
         return
     rows = ((each.name, each.public, f"{each.left / 3600:.1f}h") for each in held)
-    click.echo(render.table(("NAME", "KEY", "LEFT"), rows))
+    terminal.show(render.table(("NAME", "KEY", "LEFT"), rows))
 
 
 @key.command()
@@ -63,5 +63,5 @@ def make(chosen: Chosen, name: str, *, no_passphrase: bool) -> None:
     passphrase = None if no_passphrase else keys.new_passphrase("the operator key")
     made = keys.make("operator", name, passphrase)
     keys.write(path, made)
-    click.echo("on the machine with the root key, run:", err=True)
-    click.echo(f"edgectl operator add {name} --key={made.public} --seal={made.seal}")
+    terminal.tell("on the machine with the root key, run:")
+    terminal.show(f"edgectl operator add {name} --key={made.public} --seal={made.seal}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from edge import files, names, sealing, tls
+from edge.ctl import terminal
 from edge.ctl.fleet import open_fleet
 from edge.ctl.options import Chosen, shared
 from edge.documents import CertificateRequest
@@ -63,5 +64,5 @@ def certificate(chosen: Chosen, name: str, folder: Path) -> None:
 def _tell(name: str, folder: Path, broker: str, ends: float) -> None:
     from edge.ctl import render
 
-    click.echo(f"{folder / name}.crt holds until {render.moment(ends)}", err=True)
-    click.echo(f"connect to {broker} with {name}.crt, {name}.key, ca.crt", err=True)
+    terminal.tell(f"{folder / name}.crt holds until {render.moment(ends)}")
+    terminal.tell(f"connect to {broker} with {name}.crt, {name}.key, ca.crt")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from edge.ctl import approval, render
+from edge.ctl import approval, render, terminal
 from edge.ctl.approval import Device
 from edge.ctl.commands.token import revocation
 from edge.ctl.exits import not_found
@@ -30,7 +30,7 @@ def approve(chosen: Chosen, names: tuple[str, ...]) -> None:
         words = []
         for device in _find(opened, names):
             if device.node and device.node.member == device.enrolled.digest:
-                click.echo(f"{device.name} is approved already", err=True)
+                terminal.tell(f"{device.name} is approved already")
                 continue
             _warn(opened, device)
             words.append(_word(opened, device))
@@ -47,7 +47,7 @@ def label(chosen: Chosen, name: str, labels: tuple[str, ...]) -> None:
         (device,) = _find(opened, (name,))
         word = approval.labelled(_approved(opened, device), labels)
         if word.labels == device.labels:
-            click.echo(f"{name} is labelled so already", err=True)
+            terminal.tell(f"{name} is labelled so already")
             return
         _hand_in(opened, [word], lambda word: render.labels(word.labels) or "no labels")
 
@@ -95,9 +95,9 @@ def revoke(chosen: Chosen, names: tuple[str, ...], *, yes: bool) -> None:
         opened.submit(revocation(opened, devices=identities))
         held = _held(opened, set(identities))
     for device in devices:
-        click.echo(f"{device.name}: revoked", err=True)
+        terminal.tell(f"{device.name}: revoked")
     if held:
-        click.echo(f"it held {', '.join(held)}: set them anew", err=True)
+        terminal.tell(f"it held {', '.join(held)}: set them anew")
 
 
 def _schedule(chosen: Chosen, names: tuple[str, ...], scheduling: Scheduling) -> None:
@@ -106,7 +106,7 @@ def _schedule(chosen: Chosen, names: tuple[str, ...], scheduling: Scheduling) ->
         for device in _find(opened, names):
             word = approval.scheduled(_approved(opened, device), scheduling)
             if device.node and device.node.scheduling == scheduling:
-                click.echo(f"{device.name} is {scheduling} already", err=True)
+                terminal.tell(f"{device.name} is {scheduling} already")
             else:
                 words.append(word)
         _hand_in(opened, words, lambda word: word.scheduling)
@@ -137,7 +137,7 @@ def _approved(opened: Fleet, device: Device) -> Node:
     """Return the next word on a device; a first one vouches for it as well."""
     if device.node is None:
         _warn(opened, device)
-        click.echo(f"{device.name}: approved by this as well ({device.id})", err=True)
+        terminal.tell(f"{device.name}: approved by this as well ({device.id})")
     return _word(opened, device)
 
 
@@ -146,7 +146,7 @@ def _warn(opened: Fleet, device: Device) -> None:
     why = approval.refusal(device, opened.ledger, seen, opened.now())
     if why is None:
         return
-    click.echo(f"{device.name} ({device.id}): {why}", err=True)
+    terminal.tell(f"{device.name} ({device.id}): {why}")
     if sys.stdin.isatty():
         click.confirm("Vouch for it all the same?", abort=True)
 
@@ -155,7 +155,7 @@ def _hand_in(opened: Fleet, words: list[Node], say: Callable[[Node], str]) -> No
     if words:
         opened.submit(*words)
     for word in words:
-        click.echo(f"{word.name}: {say(word)}", err=True)
+        terminal.tell(f"{word.name}: {say(word)}")
 
 
 def _held(opened: Fleet, devices: set[str]) -> list[str]:

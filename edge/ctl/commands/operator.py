@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from edge import documents
-from edge.ctl import approval, render, root
+from edge.ctl import approval, render, root, terminal
 from edge.ctl.commands.fleet import scope
 from edge.ctl.fleet import Fleet, open_fleet
 from edge.ctl.options import DURATION, Chosen, shared
@@ -64,7 +64,7 @@ def add(  # noqa: PLR0913 - one parameter for each thing root says
         version = opened.memory.next_version("trust")
         _publish(opened, root.with_operator(opened.trust, made, version, now), signer)
     until = render.moment(made.expires_at)
-    click.echo(f"{name} may sign until {until} {scope(limits)}".rstrip(), err=True)
+    terminal.tell(f"{name} may sign until {until} {scope(limits)}".rstrip())
 
 
 @operator.command()
@@ -83,7 +83,7 @@ def renew(chosen: Chosen, name: str, root_key: Path | None) -> None:
         made = msgspec.structs.replace(found[0], expires_at=until)
         version = opened.memory.next_version("trust")
         _publish(opened, root.with_operator(opened.trust, made, version, now), signer)
-    click.echo(f"{name} may sign until {render.moment(until)}", err=True)
+    terminal.tell(f"{name} may sign until {render.moment(until)}")
 
 
 @operator.command()
@@ -97,7 +97,7 @@ def remove(chosen: Chosen, name: str, root_key: Path | None) -> None:
         version = opened.memory.next_version("trust")
         made = root.without_operator(opened.trust, name, version, time.time())
         _publish(opened, made, signer)
-    click.echo(f"{name} may no longer sign", err=True)
+    terminal.tell(f"{name} may no longer sign")
 
 
 @operator.command("list")
@@ -108,13 +108,13 @@ def list_operators(chosen: Chosen) -> None:
         found = opened.trust.operators
     if chosen.is_json:
         fields = ("name", "key", "seal", "expires_at", "scope")
-        click.echo(render.to_json([render.picked(each, fields) for each in found]))
+        terminal.show(render.to_json([render.picked(each, fields) for each in found]))
         return
     rows = (
         (each.name, render.moment(each.expires_at), scope(each.scope), each.key)
         for each in found
     )
-    click.echo(render.table(("NAME", "UNTIL", "SCOPE", "KEY"), rows))
+    terminal.show(render.table(("NAME", "UNTIL", "SCOPE", "KEY"), rows))
 
 
 def _ready(opened: Fleet, path: Path | None) -> SigningKey:

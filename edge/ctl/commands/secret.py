@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from edge import files
-from edge.ctl import handout, recipients, render, sealed
+from edge.ctl import handout, recipients, render, sealed, terminal
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import Fleet, open_fleet
 from edge.ctl.handout import Handout, Rows, Trusted
@@ -55,11 +55,11 @@ def set_secret(chosen: Chosen, *, name: str, source: str, yes: bool) -> None:
         _hand_in(opened, made)
         uses = recipients.wanted(deployment) if deployment else ()
     if deployment is None:
-        click.echo(f"no deployment {owner!r} yet: its deploy hands it out", err=True)
+        terminal.tell(f"no deployment {owner!r} yet: its deploy hands it out")
     elif short not in uses:
-        click.echo(f"deployment {owner!r} does not use {short!r} yet", err=True)
+        terminal.tell(f"deployment {owner!r} does not use {short!r} yet")
     if content.endswith(b"\n"):
-        click.echo("the value ends with a newline, which is part of it", err=True)
+        terminal.tell("the value ends with a newline, which is part of it")
 
 
 @secret.command()
@@ -83,9 +83,9 @@ def sync(chosen: Chosen, deployment: str, *, yes: bool) -> None:
         parts += [trusted.handout(each) for each in chosen_ones]
         count = sum(_hand_in(opened, part) for part in parts)
         for name, why in sorted(trusted.refused.items()):
-            click.echo(f"no secrets for {name}: {why}", err=True)
+            terminal.tell(f"no secrets for {name}: {why}")
     if not count:
-        click.echo("every device holds what it needs", err=True)
+        terminal.tell("every device holds what it needs")
 
 
 @secret.command("list")
@@ -99,7 +99,7 @@ def list_secrets(chosen: Chosen) -> None:
         opened.warn()
         rows = _rows(opened)
     if chosen.is_json:
-        click.echo(render.to_json(rows))
+        terminal.show(render.to_json(rows))
         return
     lines = (
         (
@@ -110,7 +110,7 @@ def list_secrets(chosen: Chosen) -> None:
         )
         for row in rows
     )
-    click.echo(render.table(("NAME", "VERSION", "NODES", "USED"), lines))
+    terminal.show(render.table(("NAME", "VERSION", "NODES", "USED"), lines))
 
 
 def _content(source: str) -> bytes:
@@ -141,10 +141,10 @@ def _hand_in(opened: Fleet, made: Handout) -> int:
     if made.documents:
         opened.submit(*made.documents)
     for note in made.notes:
-        click.echo(note, err=True)
+        terminal.tell(note)
     for name in made.missing:
         said = f"secret {name} was never set: `edgectl secret set {name} --from-file F`"
-        click.echo(said, err=True)
+        terminal.tell(said)
     return len(made.documents)
 
 

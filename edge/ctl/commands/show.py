@@ -4,7 +4,7 @@ import time
 
 import click
 
-from edge.ctl import render
+from edge.ctl import render, terminal
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import open_fleet
 from edge.ctl.options import Chosen, shared
@@ -25,9 +25,9 @@ def nodes(chosen: Chosen) -> None:
         rows = opened.hub.nodes()
     if chosen.is_json:
         shown = [render.picked(row, render.NODE_FIELDS) for row in rows]
-        click.echo(render.to_json(shown))
+        terminal.show(render.to_json(shown))
     else:
-        click.echo(render.nodes(rows, time.time()))
+        terminal.show(render.nodes(rows, time.time()))
 
 
 @get.command()
@@ -49,7 +49,7 @@ def deployments(chosen: Chosen) -> None:
         for each in found
     ]
     if chosen.is_json:
-        click.echo(render.to_json(rows))
+        terminal.show(render.to_json(rows))
         return
     lines = (
         (
@@ -60,7 +60,7 @@ def deployments(chosen: Chosen) -> None:
         )
         for each in found
     )
-    click.echo(render.table(("NAME", "VERSION", "SIGNED", "WORKLOADS"), lines))
+    terminal.show(render.table(("NAME", "VERSION", "SIGNED", "WORKLOADS"), lines))
 
 
 @click.command()
@@ -72,9 +72,9 @@ def ps(chosen: Chosen, deployment: str) -> None:
         rows = opened.hub.replicas(deployment)
     if chosen.is_json:
         shown = [render.picked(row, render.PS_FIELDS) for row in rows]
-        click.echo(render.to_json(shown))
+        terminal.show(render.to_json(shown))
     else:
-        click.echo(render.replicas(rows, time.time()))
+        terminal.show(render.replicas(rows, time.time()))
 
 
 @click.group()
@@ -94,9 +94,9 @@ def node(chosen: Chosen, name: str) -> None:
         replicas = [row for row in opened.hub.replicas() if row.node == name]
     if chosen.is_json:
         runs = [render.picked(row, render.PS_FIELDS) for row in replicas]
-        click.echo(render.to_json({"node": found[0], "replicas": runs}))
+        terminal.show(render.to_json({"node": found[0], "replicas": runs}))
     else:
-        click.echo(_described(found[0], replicas, time.time()))
+        terminal.show(_described(found[0], replicas, time.time()))
 
 
 def _described(row: NodeRow, replicas: list[ReplicaRow], now: float) -> str:

@@ -5,7 +5,7 @@ import secrets
 import click
 
 from edge import joinfile, sealing
-from edge.ctl import approval, render, web
+from edge.ctl import approval, render, terminal, web
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import PORT, Fleet, open_fleet
 from edge.ctl.options import DURATION, Chosen, shared
@@ -65,7 +65,7 @@ def create(  # noqa: PLR0913 - one parameter for each term of a voucher
         text = joinfile.render(join)
         opened.hand_in([made], [join.voucher])
     until = render.moment(made.closes_at)
-    click.echo(f"token {made.id}: {uses} devices at {site}, until {until}", err=True)
+    terminal.tell(f"token {made.id}: {uses} devices at {site}, until {until}")
     click.echo(text, nl=False)
 
 
@@ -80,7 +80,7 @@ def list_tokens(chosen: Chosen) -> None:
         rows = [_row(opened, each) for each in opened.ledger.vouchers.values()]
     rows.sort(key=lambda row: str(row["id"]))
     if chosen.is_json:
-        click.echo(render.to_json(rows))
+        terminal.show(render.to_json(rows))
         return
     lines = (
         (
@@ -92,7 +92,7 @@ def list_tokens(chosen: Chosen) -> None:
         )
         for row in rows
     )
-    click.echo(render.table(("ID", "STATE", "SITE", "USED", "UNTIL"), lines))
+    terminal.show(render.table(("ID", "STATE", "SITE", "USED", "UNTIL"), lines))
 
 
 @token.command()
@@ -110,7 +110,7 @@ def revoke(chosen: Chosen, identity: str, *, yes: bool) -> None:
         if not yes:
             click.confirm(f"Revoke the token and its {count} devices?", abort=True)
         opened.submit(revocation(opened, vouchers=(identity,)))
-    click.echo(f"revoked token {identity} and {count} devices", err=True)
+    terminal.tell(f"revoked token {identity} and {count} devices")
 
 
 def revocation(
