@@ -17,6 +17,10 @@ hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.register_profile(
     "repeatable", parent=hypothesis.settings.get_profile("here"), derandomize=True
 )
+# `./dev check` looks at each law; `./dev test` tries to break it.
+hypothesis.settings.register_profile(
+    "quick", parent=hypothesis.settings.get_profile("repeatable"), max_examples=10
+)
 hypothesis.settings.load_profile("repeatable" if "CI" in os.environ else "here")
 
 

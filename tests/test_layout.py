@@ -113,6 +113,16 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
             yield node.name, (node.end_lineno or 0) - node.lineno + 1 - spoken
 
 
+def imports(path: Path) -> set[str | None]:
+    """Every name that a file imports, or imports from."""
+    return {
+        name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (getattr(node, "module", None), *(a.name for a in node.names))
+    }
+
+
 def homes_of_tests(module: str) -> list[Path]:
     """Where a module's own tests may be: beside its name, or its package's."""
     package, *inner = module.split(".")
@@ -129,26 +139,31 @@ def test_nothing_new_lies_at_the_top() -> None:
     assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
 
 
-@pytest.mark.parametrize("module", own_modules())
-def test_a_module_is_tested_by_a_file_of_its_name(module: str) -> None:
-    """Whoever changes a module knows which test to open."""
-    if nearest(module, set(LAYOUT["covered_by"])):
-        return
-    assert any(path.is_file() for path in homes_of_tests(module)), (
-        f"cannot find tests of {module}: write {homes_of_tests(module)[0]}, or name "
-        "the test that starts it under [covered_by] in tests/layout.toml"
-    )
+def test_every_module_is_tested_by_a_file_of_its_name() -> None:
+    """Whoever changes a module knows which test to open.
+
+    Write the first home that is missing here, or name the test that uses the module
+    under [covered_by] in tests/layout.toml.
+    """
+    covered = set(LAYOUT["covered_by"])
+    alone = [module for module in own_modules() if not nearest(module, covered)]
+    missing = {
+        module: str(homes_of_tests(module)[0].relative_to(ROOT))
+        for module in alone
+        if not any(path.is_file() for path in homes_of_tests(module))
+    }
+    assert missing == {}
 
 
-@pytest.mark.parametrize("module", own_modules())
-def test_a_module_is_either_pure_or_a_shell(module: str) -> None:
-    """A new module must say which it is before import-linter can hold it to it."""
-    pure = nearest(module, pure_modules())
-    shell = nearest(module, set(LAYOUT["shells"]))
-    assert pure != shell, (
-        f"cannot tell what {module} is: list it as pure in .importlinter, or as a "
-        "shell, with a reason, in tests/layout.toml"
-    )
+def test_every_module_is_either_pure_or_a_shell() -> None:
+    """A new module says which it is before import-linter can hold it to it.
+
+    List it as pure in .importlinter, or as a shell, with a reason, in
+    tests/layout.toml.
+    """
+    pure, shells = pure_modules(), set(LAYOUT["shells"])
+    unclear = [m for m in own_modules() if nearest(m, pure) == nearest(m, shells)]
+    assert unclear == []
 
 
 @pytest.mark.parametrize("section", ["shells", "covered_by"])
@@ -164,28 +179,22 @@ def test_every_covering_test_exists() -> None:
     assert [t for t in LAYOUT["covered_by"].values() if not (ROOT / t).exists()] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=dotted)
-def test_no_module_outgrew_its_subject(path: Path) -> None:
+def test_no_module_outgrew_its_subject() -> None:
     """A second subject in a file is a second file."""
-    assert len(path.read_text().splitlines()) <= LONGEST_MODULE
+    lengths = {dotted(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {m: lines for m, lines in lengths.items() if lines > LONGEST_MODULE} == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=dotted)
-def test_every_function_fits_on_a_screen(path: Path) -> None:
+def test_every_function_fits_on_a_screen() -> None:
     """A function that cannot be seen at once cannot be judged at once."""
-    assert [f for f in functions(path) if f[1] > LONGEST_FUNCTION] == []
+    found = [(dotted(path), *f) for path in SOURCES for f in functions(path)]
+    assert [each for each in found if each[-1] > LONGEST_FUNCTION] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=dotted)
-def test_nothing_is_patched(path: Path) -> None:
+def test_nothing_is_patched() -> None:
     """A test that replaces a part by name tests the name."""
-    names = {
-        name
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (getattr(node, "module", None), *(a.name for a in node.names))
-    }
-    assert names.isdisjoint({"unittest.mock", "mock"})
+    patched = {"mock", "unittest.mock"}
+    assert [dotted(path) for path in SOURCES if imports(path) & patched] == []
 
 
 @pytest.mark.parametrize("needle", [*HOSTS, *MACHINE_PATHS])
