@@ -57,9 +57,11 @@ class Fleet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection to the hub."""
+        """Close the connection to the hub; what was seen is remembered."""
         if self._connection is not None:
             self._connection.close()
+        if not self.memory.is_saved:
+            self.memory.save()
 
     @property
     def ledger(self) -> Ledger:

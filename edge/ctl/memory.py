@@ -54,6 +54,8 @@ class Memory:
     chain: list[bytes] = field(default_factory=list)
     """Every trust document, oldest first."""
     is_chain_saved: bool = True
+    is_saved: bool = True
+    """Whether everything that was seen is on disk."""
     signed: dict[str, int] = field(default_factory=dict)
     first_seen: dict[str, float] = field(default_factory=dict)
     served: set[str] = field(default_factory=set)
@@ -67,11 +69,14 @@ class Memory:
         document = verdict.document
         self.served.add(document.stream)
         self.ledger.record(verdict)
+        if isinstance(verdict, Accepted):
+            self.is_saved = False
         if isinstance(verdict, Accepted) and document.stream == "trust":
             self.chain.append(data)
             self.is_chain_saved = False
-        if isinstance(document, Member):
-            self.first_seen.setdefault(document.device, now)
+        if isinstance(document, Member) and document.device not in self.first_seen:
+            self.first_seen[document.device] = now
+            self.is_saved = False
         return verdict
 
     def saw(self, data: bytes) -> None:
@@ -112,6 +117,7 @@ class Memory:
                 self.is_chain_saved = True
             content = msgspec.json.encode(_merged(self, _read(self.folder)))
             files.write(self.folder / HEADS, content)
+        self.is_saved = True
 
 
 def load(folder: Path, fleet: str, anchor: str) -> Memory:

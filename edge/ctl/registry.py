@@ -20,7 +20,7 @@ import msgspec
 
 from edge.ctl import web
 from edge.ctl.web import Connection, Reply
-from edge.errors import EdgeError, ManifestError, TemporaryError, Unreachable, WireError
+from edge.errors import ManifestError, TemporaryError, Unreachable, WireError
 from edge.manifest import Reference
 from edge.model import Image, PlatformImage
 
@@ -267,14 +267,14 @@ class Asking(threading.Thread):
         self._references = tuple(references)
         self._insecure = tuple(insecure)
         self._found: Resolved = {}
-        self._trouble: EdgeError | None = None
+        self._trouble: Exception | None = None
         self.start()
 
     def run(self) -> None:
         """Ask, and keep the answer or the error for `answer`."""
         try:
             self._found = resolve(self._references, self._insecure)
-        except EdgeError as error:
+        except Exception as error:  # noqa: BLE001 - `answer` raises it where it counts
             self._trouble = error
 
     def answer(self) -> Resolved:

@@ -112,6 +112,12 @@ def test_get_nodes_has_the_promised_shape(story):
     assert [" ".join(row) for row in story.rows("get", "nodes")] == [keys] * 3
 
 
+def test_looking_is_remembered(story):
+    """When a device was first seen decides whether it is approved in bulk."""
+    heads = json.loads((story.site.home / "contexts/shop/heads.json").read_bytes())
+    assert set(heads["first_seen"]) == {story.device(name).id for name in NODES}
+
+
 def test_a_plan_signs_nothing(story):
     """It says where each replica would go."""
     plan = story.rows("plan", story.manifest("web", replicas=3))

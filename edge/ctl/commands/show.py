@@ -6,7 +6,7 @@ import click
 
 from edge.ctl import render, terminal
 from edge.ctl.exits import not_found
-from edge.ctl.fleet import open_fleet
+from edge.ctl.fleet import DEVICES, open_fleet
 from edge.ctl.options import Chosen, shared
 from edge.ctl.shapes import NodeRow, ReplicaRow
 from edge.model import MIB
@@ -20,9 +20,17 @@ def get() -> None:
 @get.command()
 @shared
 def nodes(chosen: Chosen) -> None:
-    """List the devices, by name."""
+    """List the devices, by name; says which of them nobody vouches for."""
     with open_fleet(chosen.context) as opened:
-        rows = opened.hub.nodes()
+        opened.sync_trust()
+        rows = opened.hub.nodes()  # before the documents: who joins now is in both
+        opened.fetch(*DEVICES)
+        opened.warn()
+        members = opened.ledger.members
+    for row in rows:
+        if row.state != "revoked" and row.id not in members:
+            who = f"{row.name} ({row.id})"
+            terminal.tell(f"edgectl: no token of this fleet leads to {who}")
     if chosen.is_json:
         shown = [render.picked(row, render.NODE_FIELDS) for row in rows]
         terminal.show(render.to_json(shown))

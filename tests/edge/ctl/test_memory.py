@@ -131,6 +131,18 @@ def test_a_member_is_remembered_from_when_it_was_first_seen(tmp_path):
     assert again.first_seen == {N1.id: a.NOW}
 
 
+def test_it_knows_what_is_not_on_disk_yet(tmp_path):
+    """A command that only reads still remembers what it saw."""
+    found = seen(tmp_path, a.signed(a.trusted()))
+    web = a.signed(a.deployment("web"))
+    assert found.is_saved
+    found.take(web, a.NOW)
+    assert not found.is_saved
+    found.save()
+    found.take(web, a.NOW)
+    assert found.is_saved
+
+
 @pytest.mark.parametrize("name", [memory.TRUST, memory.HEADS])
 def test_a_damaged_file_is_said_to_be(tmp_path, name):
     """Beginning anew would believe an old hub."""
