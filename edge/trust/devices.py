@@ -47,6 +47,9 @@ def member(claim: Claim) -> Refused | None:
         return Refused(reason="unknown-voucher", problem=problem)
     if claim.is_known:
         return None
+    if ledger.is_hidden("revocation"):
+        problem = "the newest revocation was seen before, and is not shown now"
+        return Refused(reason="rolled-back", problem=problem)
     before = ledger.members.get(document.device)
     refused = _next_member(claim, before) if before else _first_member(claim, voucher)
     return refused or _weak_key(document)

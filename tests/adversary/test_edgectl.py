@@ -31,7 +31,9 @@ from tests.adversary.watch import Watch
 from tests.adversary.world import FAR, NOW, STOLEN_ID, THIRD, VICTIM, Fleet
 from tests.support import builders as a
 
-PART = 0.2
+PART = 0.1
+PLOTS = 0.3
+"""Part of the commands in front of a hub with a plan."""
 RUNS = 4
 """Commands in front of one hub, each with the disk of the one before."""
 KEY = OperatorKey(
@@ -45,6 +47,31 @@ MAY_HAVE = {each.id: each for each in (VICTIM, THIRD, FAR)}
 """Devices the operator let in and has not missed; the other stolen one is revoked."""
 
 
+def plot() -> dict[str, list[bytes]]:
+    """Return a whole chain by a scoped operator's key, by the prefix it is shown at.
+
+    A token, devices that joined by it, and for one of them his approval, with labels
+    that would suit every deployment there is.
+    """
+    rogues = [a.Device(name) for name in ("rogue", "rogue2")]
+    members = [a.member(each, voucher="mine") for each in rogues]
+    approval = a.node(
+        rogues[0],
+        member=a.digest(members[0]),
+        site="store-7",
+        labels={"role": "sensor"},
+        scope="seven",
+    )
+    return {
+        "voucher/": [a.signed(world.own_voucher(), world.SEVEN)],
+        "member/": [
+            a.signed(member, world.LEAKED, each.sign)
+            for member, each in zip(members, rogues, strict=True)
+        ],
+        "node/": [a.signed(approval, world.SEVEN)],
+    }
+
+
 class LyingHub:
     """The hub's answers: genuine documents, hidden or old ones, and inventions."""
 
@@ -53,6 +80,7 @@ class LyingHub:
         self.honesty = enemy.rng.choice((1.0, 0.9, 0.5))
         self.shown: list[bytes] = []
         self.posted: list[bytes] = []
+        self.plot = plot() if count and enemy.rng.random() < PLOTS else {}
 
     def documents(self, prefix: str) -> list[bytes]:
         """Return what it shows of streams with a prefix."""
@@ -62,7 +90,7 @@ class LyingHub:
             if self.enemy.rng.random() < self.honesty
         ]
         lies = [self.enemy.document() for _ in range(self.count)]
-        shown = genuine + lies
+        shown = genuine + lies + self.plot.get(prefix, [])
         if self.honesty < 1.0:
             self.enemy.rng.shuffle(shown)
         self.shown += shown
@@ -132,7 +160,7 @@ def used(command: Command, hub: LyingHub) -> None:
         command.sync_trust()
     handout.learn(command)
     command.fetch("deployment/")
-    names = sorted({*command.ledger.names, "rogue", "n1", "n2"})
+    names = sorted({*command.ledger.names, "rogue", "rogue2", "n1", "n2"})
     rows = Rows(nodes=hub.rows(names), replicas=())
     found = handout.sort_devices(command, rows, lambda _: False)
     deployments = list(command.ledger.deployments.values())
@@ -216,7 +244,9 @@ def labels_of(hub: LyingHub, voucher: str) -> dict[str, str]:
 
 def attacked(fleet: Fleet, folder: Path, rng: Random, count: int) -> None:
     """Run commands in front of a hub that shows ``count`` inventions in all."""
-    enemy = Enemy(rng=rng, corpus=[data for _, data in fleet.said.values()])
+    enemy = Enemy(
+        rng=rng, corpus=[*world.foreign(), *(data for _, data in fleet.said.values())]
+    )
     look = Watch(fleet=fleet, lets_in=frozenset({"leaked"}))
     revoked = {STOLEN_ID}
     own: list[bytes] = []
@@ -251,7 +281,10 @@ def test_the_lying_hub_is_heard_at_all(seed, tmp_path):
     """An honest one is believed, and a secret is sealed: the law above can fail."""
     fleet = world.founded()
     remembered(fleet, tmp_path / "memory")
-    enemy = Enemy(rng=Random(seed), corpus=[data for _, data in fleet.said.values()])
+    enemy = Enemy(
+        rng=Random(seed),
+        corpus=[*world.foreign(), *(data for _, data in fleet.said.values())],
+    )
     hub = LyingHub(enemy, fleet, 0)
     hub.honesty = 1.0
     command = run(tmp_path / "memory", hub)

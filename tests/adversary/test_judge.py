@@ -16,7 +16,7 @@ from tests.adversary.watch import Watch
 from tests.adversary.world import NOW, Fleet
 from tests.support import builders as a
 
-PART = 0.3
+PART = 0.45
 REASONS = frozenset(Reason.__args__)  # type: ignore[attr-defined]
 
 
@@ -37,7 +37,9 @@ def attacked(fleet: Fleet, rng: Random, count: int) -> None:
     """Attack a ledger; everything that arrives gets a verdict with a name."""
     ledger, look = honest(fleet), Watch(fleet=fleet)
     look.look(ledger, [])
-    enemy = Enemy(rng=rng, corpus=[data for _, data in fleet.said.values()])
+    enemy = Enemy(
+        rng=rng, corpus=[*world.foreign(), *(data for _, data in fleet.said.values())]
+    )
     for _ in range(count):
         data = enemy.document()
         match judge(data, ledger, NOW):

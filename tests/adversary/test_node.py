@@ -20,7 +20,7 @@ from tests.adversary.watch import DeviceWatch, Watch
 from tests.adversary.world import NOW, VICTIM, VICTIM_ID, Fleet
 from tests.support import builders as a
 
-PART = 0.5
+PART = 0.45
 REASONS = frozenset(Reason.__args__)  # type: ignore[attr-defined]
 CLOCKS = (NOW, NOW, NOW + 3600.0, 0.0)
 
@@ -69,7 +69,7 @@ def attacked(fleet: Fleet, folder: Path, rng: Random, count: int) -> Agent:
     agent = victim.started(folder, clock)
     look = DeviceWatch(fleet=fleet, trust=Watch(fleet=fleet))
     look.look(agent, [victim.honest_assignment(1)])
-    corpus = [data for _, data in fleet.said.values()]
+    corpus = [*world.foreign(), *(data for _, data in fleet.said.values())]
     enemy = Enemy(rng=rng, corpus=[*corpus, victim.honest_assignment(1)])
     while count > 0:
         payload, documents = message(enemy)
@@ -148,7 +148,7 @@ def test_a_device_does_only_what_the_operator_signed(seed):
 def test_every_way_of_attack_is_taken(seed):
     """A way that is never taken proves nothing."""
     fleet = world.founded()
-    corpus = [data for _, data in fleet.said.values()]
+    corpus = [*world.foreign(), *(data for _, data in fleet.said.values())]
     enemy = Enemy(rng=Random(seed), corpus=corpus)
     for _ in range(2_000):
         enemy.document()

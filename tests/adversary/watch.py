@@ -98,7 +98,9 @@ class Watch:
         if kind == "voucher":
             return bool(body["site"] == "store-7")
         if kind == "node":
-            return bool(body["device"] == FAR_ID and body["site"] == "store-7")
+            held = self.heads.get(f"member/{body['device']}", ((), ""))
+            is_his = held[1] not in self.fleet.said or body["device"] == FAR_ID
+            return is_his and bool(body["site"] == "store-7")
         return self._is_free_name(kind, body)
 
     def _is_own_device(self, kind: str, body: dict[str, Any]) -> bool:
@@ -144,6 +146,7 @@ class DeviceWatch:
     def look(self, agent: Agent, sent: Sequence[bytes]) -> None:
         """Demand that everything in force on the device is the operator's will."""
         ledger = agent.ledger
+        is_first = self.decided is None
         if not self.trust.look(ledger, sent) and self.decided is agent.places:
             return  # nothing new is believed, nothing was decided
         self.decided = agent.places
@@ -152,6 +155,10 @@ class DeviceWatch:
             self._may_run(replica, ledger, word)
             self._may_read(agent, replica)
         now = {place.slot: place for place in agent.places.values()}
+        for slot, place in now.items():
+            before = self.running.get(slot)
+            if not is_first and (before is None or before.version != place.version):
+                assert self._is_newest(place, ledger), f"{slot} was rolled back"
         for slot, place in self.running.items():
             if slot not in now:
                 assert self._may_stop(place, ledger, word), f"{slot} was taken away"
@@ -194,6 +201,11 @@ class DeviceWatch:
                 return False
         is_here = not workload.sites or site in workload.sites
         return slot in named and is_here and workload.require.items() <= labels.items()
+
+    def _is_newest(self, place: ReplicaPlace, ledger: Ledger) -> bool:
+        """Return whether a replica that begins is of the newest revision held."""
+        head = ledger.head(f"deployment/{place.deployment}")
+        return head is not None and head.counter == (place.version,)
 
     def _may_stop(self, place: ReplicaPlace, ledger: Ledger, word: Node | None) -> bool:
         """Return whether the operator gave a cause to stop a replica."""

@@ -189,6 +189,27 @@ def later(fleet: Fleet) -> list[bytes]:
     return [data for key, (_, data) in fleet.said.items() if key not in before]
 
 
+def foreign() -> list[bytes]:
+    """Return what the same operator said in another fleet of his."""
+    said = (
+        a.trusted(9, fleet="other"),
+        a.voucher("v9", fleet="other"),
+        a.deployment("web", 9, fleet="other"),
+        a.tombstone("db", 9, fleet="other"),
+        a.msgspec.structs.replace(node(VICTIM, 9), fleet="other"),
+        a.revocation(9, fleet="other", devices=(VICTIM.id, STOLEN.id)),
+        a.msgspec.structs.replace(
+            a.secret("web/token", VICTIM, version=9), fleet="other"
+        ),
+    )
+    return [a.signed(each) for each in said]
+
+
+def own_voucher():
+    """Return a token the enemy may sign with his scope's key: for its site, open."""
+    return a.voucher("mine", key=LEAKED.public, site="store-7", scope="seven")
+
+
 def recovered(fleet: Fleet) -> bytes:
     """Root throws the enemy's hub out and lets the operator sign for ten years."""
     operators = (a.operator(expires_at=NOW + 3650 * a.DAY),)

@@ -229,6 +229,15 @@ def test_revoking_a_voucher_reaches_everyone_it_let_in():
     assert reason(a.member(N2), ledger) == "revoked"
 
 
+def test_nobody_joins_while_the_newest_revocation_is_hidden():
+    """It may name the very device that speaks; what is known stays known."""
+    ledger = fleet(N1)
+    ledger.heads["revocation"] = a.trust.Head(counter=(1,), digest=a.INDEX)
+    assert reason(a.member(N1, 2), ledger) == "rolled-back"
+    assert reason(a.member(N2), ledger) == "rolled-back"
+    assert reason(a.member(N1), ledger) == "known"
+
+
 def test_revoking_binds_nobody_else():
     """A neighbour goes on."""
     ledger = took(fleet(N1, N2), a.revocation(devices=(N1.id,)))
