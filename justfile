@@ -16,8 +16,8 @@ default:
 demo:
     {{ root }} python -m edge.lab.demo
 
-# everything that CI runs: unit tests and laws, then the real parts
-test: unit integration
+# everything that CI runs: style, types, arrows, unit tests and laws, the real parts
+test: _format lint types arch unit integration
 
 # before each commit: format, lint, types, arrows, quick tests; offline, < 1 min
 check: _format lint types arch quick
