@@ -33,6 +33,21 @@ def member(claim: Claim) -> Refused | None:
     """The chain: root → operator → voucher → join key and device key."""
     document = cast("Member", claim.document)
     ledger = claim.ledger
+    refused = _barred(claim, document)
+    if refused or claim.is_known:
+        return refused
+    if ledger.is_hidden("revocation"):
+        problem = "the newest revocation was seen before, and is not shown now"
+        return Refused(reason="rolled-back", problem=problem)
+    before = ledger.members.get(document.device)
+    voucher = ledger.vouchers.get(document.voucher)
+    refused = _next_member(claim, before) if before else _first_member(claim, voucher)
+    return refused or _weak_key(document)
+
+
+def _barred(claim: Claim, document: Member) -> Refused | None:
+    """Return what is wrong with a member's word, new or known."""
+    ledger = claim.ledger
     if ledger.is_revoked(document.device) and not claim.is_replay:
         return Refused(reason="revoked", problem=f"{document.name} was revoked")
     holder = ledger.names.get(document.name)
@@ -41,18 +56,10 @@ def member(claim: Claim) -> Refused | None:
         return Refused(reason="name-taken", problem=problem)
     if document.keys.sign not in claim.signers:
         return _not_authorised("the device itself did not sign it")
-    voucher = ledger.vouchers.get(document.voucher)
-    if voucher is None and not claim.is_replay:
+    if document.voucher not in ledger.vouchers and not claim.is_replay:
         problem = f"no operator of this fleet signed voucher {document.voucher}"
         return Refused(reason="unknown-voucher", problem=problem)
-    if claim.is_known:
-        return None
-    if ledger.is_hidden("revocation"):
-        problem = "the newest revocation was seen before, and is not shown now"
-        return Refused(reason="rolled-back", problem=problem)
-    before = ledger.members.get(document.device)
-    refused = _next_member(claim, before) if before else _first_member(claim, voucher)
-    return refused or _weak_key(document)
+    return None
 
 
 def _next_member(claim: Claim, before: Enrolled) -> Refused | None:
