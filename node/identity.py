@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from edge import files, sealing
+from edge import sealing
 from edge.documents import DeviceKeys
 from edge.errors import StoreError
 from edge.names import DeviceId
 from edge.trust.devices import device_id
+from node import checked
 
 KEYS_MAX = 4096  # bytes; the file is about 400
 Random = Callable[[int], bytes]
@@ -49,12 +50,12 @@ def load(path: Path) -> Identity | None:
     Raises `StoreError` when the file is damaged: a device without its keys is another
     device, and only an operator may decide that.
     """
-    content = files.read(path, at_most=KEYS_MAX)
-    if content is None:
-        return None
     try:
+        content = checked.read(path, at_most=KEYS_MAX)
+        if content is None:
+            return None
         return _identity(msgspec.json.decode(content, type=_Seeds))
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (StoreError, msgspec.MsgspecError, ValueError) as error:
         problem = (
             f"cannot use the device's keys in {path}: the file is damaged; "
             "restore it, or move the state folder aside and enrol anew"
@@ -68,7 +69,7 @@ def create(path: Path, random: Random) -> Identity:
     seeds = _Seeds(
         **{name: sealing.to_text(random(sealing.SEED_BYTES)) for name in names}
     )
-    files.write(path, msgspec.json.encode(seeds))
+    checked.write(path, msgspec.json.encode(seeds))
     return _identity(seeds)
 
 

@@ -7,10 +7,14 @@ use), a file of counters, the places it runs. Rules:
 - At start every envelope is judged again. One that fails is moved to ``damaged/``; its
   counter is still in ``heads.json``, so nothing older can slip in, and the hub sends
   it again because the report no longer lists it.
-- The trust chain is kept whole: it is what everything else is judged by.
+- The trust chain is kept whole: it is what everything else is judged by. Without it
+  nothing is set aside and nothing is guessed: `load` refuses.
+- What no hub sends again (trust, voucher, member) is kept twice, so that one damaged
+  block of flash does not cost the device its membership.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from edge import documents, envelope, files, model
 from edge.documents import Deployment, Document, Tombstone, Trust
 from edge.errors import StoreError
 from edge.trust import Accepted, Head, Known, Ledger, judge
+from node import checked
 
 STATE_MAX = 4 * 1024 * 1024  # bytes of heads.json or share.json; about 10,000 entries
 CHAIN = (
@@ -34,6 +39,8 @@ CHAIN = (
     "beacon",
 )
 """The order of replay: what is judged by something comes after it."""
+VITAL = ("trust", "voucher", "member")
+"""Kinds a device cannot be without."""
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,17 +61,33 @@ class Store:
         """Name the folder; nothing is read or made yet."""
         self.folder = folder
         self.documents = folder / "documents"
+        self.copies = folder / "copies"
         self.damaged: list[str] = []
         """Files moved aside at the last `load`, for the event log."""
+        self.mended: list[str] = []
+        """Files that were damaged at the last `load` and taken from their copies."""
         self.missing: set[str] = set()
         """Streams whose counter is known but whose newest document is not."""
 
     def load(self, ledger: Ledger) -> None:
-        """Judge everything stored again and tell ``ledger``."""
-        self.damaged, self.missing = [], set()
+        """Judge everything stored again and tell ``ledger``.
+
+        Raises `StoreError` when what all else is judged by cannot be believed.
+        """
+        self.damaged, self.mended, self.missing = [], [], set()
         for path in self._in_order():
+            if _kind(path) != "trust" and ledger.trust is None:
+                raise self._unbelievable()
             self._replay(path, ledger)
         self._raise_heads(ledger)
+
+    def sweep(self) -> None:
+        """Remove what interrupted writes left; only for who holds the folder alone."""
+        for folder in (self.folder, self.documents, self.copies):
+            with suppress(
+                StoreError
+            ):  # nobody reads it, and the next start tries again
+                files.sweep(folder)
 
     def keep(self, verdicts: Iterable[Accepted | Known], ledger: Ledger) -> None:
         """Write new documents and then the counters; raise `StoreError` if it fails.
@@ -73,7 +96,7 @@ class Store:
         """
         written = [each for each in verdicts if self._is_wanted(each)]
         for each in written:
-            files.write(self._path(each.document), each.envelope)
+            self._write(self._path(each.document), each.envelope)
             if each.document.stream in self.missing:
                 ledger.record(each)
                 self.missing.discard(each.document.stream)
@@ -112,20 +135,29 @@ class Store:
     def read_places(self) -> tuple[model.ReplicaPlace, ...]:
         """Return what this device ran last."""
         path = self.folder / "share.json"
-        content = files.read(path, at_most=STATE_MAX)
-        if content is None:
-            return ()
         try:
+            content = checked.read(path, at_most=STATE_MAX) or b"[]"
             return msgspec.json.decode(content, type=tuple[model.ReplicaPlace, ...])
-        except msgspec.MsgspecError:
+        except (StoreError, msgspec.MsgspecError):
             self._set_aside(path)
             return ()
 
     def write_places(self, places: Iterable[model.ReplicaPlace]) -> None:
         """Remember what this device runs, before it is started or stopped."""
-        content = msgspec.json.encode(tuple(places))
-        if files.read(self.folder / "share.json", at_most=STATE_MAX) != content:
-            files.write(self.folder / "share.json", content)
+        wanted = tuple(places)
+        if self.read_places() != wanted:
+            path = self.folder / "share.json"
+            checked.write(path, msgspec.json.encode(wanted))
+
+    def has_room(self) -> bool:
+        """Return whether the largest document there is could be written now."""
+        path = self.folder / "room"
+        try:
+            files.write(path, bytes(envelope.ENVELOPE_MAX))
+            files.remove(path)
+        except StoreError:
+            return False
+        return True
 
     def next_boot(self) -> int:
         """Return this start's number, larger than every one before, and remember it."""
@@ -147,22 +179,54 @@ class Store:
         )
 
     def _in_order(self) -> list[Path]:
-        found = [each for each in self.documents.glob("*.json") if _rank(each) >= 0]
-        return sorted(found, key=lambda path: (_rank(path), *_revision(path)))
+        """Return where every document is or was, what is judged by others last."""
+        held = {each.name for each in self.documents.glob("*.json")}
+        held |= {each.name for each in self.copies.glob("*.json")}
+        found = [self.documents / each for each in held]
+        ours = [each for each in found if _kind(each) in CHAIN]
+        return sorted(ours, key=lambda path: (_rank(path), *_revision(path)))
 
     def _replay(self, path: Path, ledger: Ledger) -> None:
-        data = files.read(path, at_most=envelope.ENVELOPE_MAX) or b""
+        data = _content(path)
+        if self._is_accepted(data, ledger):
+            if _kind(path) in VITAL and _content(self.copies / path.name) != data:
+                self._try_to_write(self.copies / path.name, data)
+            return
+        copy = _content(self.copies / path.name)
+        if self._is_accepted(copy, ledger):
+            self.mended.append(path.name)
+            self._try_to_write(path, copy)
+        elif ledger.trust is not None:
+            self._set_aside(path)
+
+    def _is_accepted(self, data: bytes, ledger: Ledger) -> bool:
+        """Judge bytes from this disk; tell ``ledger`` of them if they hold."""
         verdict = judge(data, ledger, None)
         if isinstance(verdict, Accepted):
             ledger.record(verdict)
-        elif not isinstance(verdict, Known):
-            self._set_aside(path)
+        return isinstance(verdict, Accepted | Known)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        files.write(path, data)
+        if _kind(path) in VITAL:
+            files.write(self.copies / path.name, data)
+
+    def _try_to_write(self, path: Path, data: bytes) -> None:
+        with suppress(StoreError):  # a full disk: the next start tries again
+            files.write(path, data)
 
     def _set_aside(self, path: Path) -> None:
-        aside = self.folder / "damaged"
-        aside.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
-        path.replace(aside / path.name)
+        """Keep what is damaged for whoever wants to know; it is believed no more."""
         self.damaged.append(path.name)
+        aside = self.folder / "damaged"
+        with suppress(OSError):  # a full disk must not keep the device from starting
+            aside.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
+            path.replace(aside / path.name)
+
+    def _unbelievable(self) -> StoreError:
+        problem = f"cannot use {self.folder}: its trust documents or its anchor"
+        advice = "restore them from a backup, or move the folder aside and enrol anew"
+        return StoreError(f"{problem} are damaged; {advice}")
 
     def _path(self, document: Document) -> Path:
         name = document.stream.replace("/", "+")
@@ -174,17 +238,17 @@ class Store:
         heads = {stream: _to_disk(head) for stream, head in ledger.heads.items()}
         state = _Heads(floor=ledger.floor, heads=heads)
         content = msgspec.json.encode(state, order="deterministic")
-        files.write(self.folder / "heads.json", content)
+        checked.write(self.folder / "heads.json", content)
 
     def _raise_heads(self, ledger: Ledger) -> None:
         """Counters outlive their documents: what was held once is never undercut."""
         path = self.folder / "heads.json"
-        content = files.read(path, at_most=STATE_MAX)
-        if content is None:
-            return
         try:
+            content = checked.read(path, at_most=STATE_MAX)
+            if content is None:
+                return
             state = msgspec.json.decode(content, type=_Heads)
-        except msgspec.MsgspecError:
+        except (StoreError, msgspec.MsgspecError):
             self._set_aside(path)
             return
         ledger.floor = max(ledger.floor, state.floor)
@@ -203,9 +267,20 @@ def _from_disk(head: _Head) -> Head:
     return Head(counter=head.counter, digest=head.digest, scope=head.scope)
 
 
+def _kind(path: Path) -> str:
+    return path.name.partition("+")[0].partition(".")[0]
+
+
 def _rank(path: Path) -> int:
-    kind = path.name.partition("+")[0].partition(".")[0]
-    return CHAIN.index(kind) if kind in CHAIN else -1
+    return CHAIN.index(_kind(path))
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a file; one that cannot be read holds nothing to believe."""
+    try:
+        return files.read(path, at_most=envelope.ENVELOPE_MAX) or b""
+    except StoreError:
+        return b""
 
 
 def _revision(path: Path) -> tuple[str, Any]:

@@ -1,6 +1,8 @@
 """A device's disk: read back by judging again, damaged parts set aside."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge import envelope
 from edge.errors import StoreError
@@ -77,6 +79,67 @@ def test_a_damaged_document_is_set_aside_and_its_counter_kept(tmp_path):
     gate = Intake(ledger=book)
     gate.receive(envelope.bundle([a.signed(a.deployment())]), a.NOW)
     assert gate.refusals == {"deployment: rolled-back": 1}
+
+
+VITAL = ("trust.1.json", "voucher+v1.json", f"member+{N1.id}.json")
+
+
+@pytest.mark.parametrize("name", VITAL)
+def test_what_nobody_sends_again_is_mended_from_its_copy(tmp_path, name):
+    """A damaged block does not cost a device its membership."""
+    filled(tmp_path, a.signed(a.deployment()))
+    path = tmp_path / "documents" / name
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"keyid", b"keyif"))
+    store, book = Store(tmp_path), ledger()
+    store.load(book)
+    assert (store.mended, store.damaged, path.read_bytes()) == ([name], [], before)
+    assert book.members[N1.id].member.name == "n1"
+
+
+@pytest.mark.parametrize("name", VITAL)
+def test_a_damaged_copy_is_made_anew(tmp_path, name):
+    """The next damage may be to the other one."""
+    filled(tmp_path)
+    path = tmp_path / "copies" / name
+    before = path.read_bytes()
+    path.write_bytes(b"")
+    Store(tmp_path).load(ledger())
+    assert path.read_bytes() == before
+
+
+def test_nothing_is_set_aside_for_want_of_trust(tmp_path):
+    """Both copies of what all is judged by are lost: a person has to look at it."""
+    filled(tmp_path, a.signed(a.deployment()))
+    for folder in ("documents", "copies"):
+        (tmp_path / folder / "trust.1.json").write_bytes(b"{}")
+    with pytest.raises(StoreError, match="restore them from a backup"):
+        Store(tmp_path).load(ledger())
+    assert len(list((tmp_path / "documents").iterdir())) == 4
+
+
+@given(st.integers(min_value=0), st.integers(0, 7))
+def test_no_flipped_bit_in_the_counters_is_believed(tmp_path_factory, place, bit):
+    """A floor in the next century would have the device refuse everything."""
+    folder = tmp_path_factory.mktemp("store")
+    filled(folder, a.signed(a.deployment()))
+    path = folder / "heads.json"
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1 << bit
+    path.write_bytes(data)
+    store, book = Store(folder), ledger()
+    store.load(book)
+    assert (book.floor, store.missing) == (a.NOW, set())
+    assert store.damaged == ["heads.json"]
+
+
+def test_what_a_power_cut_left_half_written_is_swept(tmp_path):
+    """Or it would fill the disk, a cut at a time."""
+    store = filled(tmp_path)
+    left = tmp_path / "documents" / ".trust.1.json.00.part"
+    left.write_bytes(b"{")
+    store.sweep()
+    assert not left.exists()
 
 
 def test_a_damaged_document_comes_back_when_it_is_sent_again(tmp_path):
