@@ -6,6 +6,7 @@ comes before acting; when the disk refuses, what is believed is read from it aga
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from edge import documents, trust
@@ -44,6 +45,8 @@ class Agent:
         self.places = {place.slot: place for place in held}
         for name in self.device.store.damaged:
             self.tell("damaged", name, "set aside; the hub sends it again")
+        for name in self.device.store.mended:
+            self.tell("damaged", name, "mended from its copy")
         self._load_revisions()
         self.decide()
 
@@ -76,7 +79,10 @@ class Agent:
         return bool(received.accepted)
 
     def decide(self) -> None:
-        """Compute the share anew and remember it before anything acts on it."""
+        """Compute the share anew and remember it before anything acts on it.
+
+        What cannot be remembered is not acted on: then the share stays as it was.
+        """
         ledger = self.ledger
         result = share.share(
             self.places,
@@ -88,10 +94,26 @@ class Agent:
         for refused in result.refused:
             self.intake.count(refused)
             self.tell("refused", "assignment", refused.problem)
-        self.device.store.write_places(result.places.values())
+        try:
+            self.device.store.write_places(result.places.values())
+        except StoreError as error:
+            self._miss(error)
+            return
         self.places = dict(result.places)
         self._load_revisions()
-        self.device.store.prune(ledger, self.places.values())
+        with suppress(StoreError):  # what is left over is removed another time
+            self.device.store.prune(ledger, self.places.values())
+
+    def can_catch_up(self) -> bool:
+        """Return whether something was missed, and the disk would take it now.
+
+        What had arrived and was not acted on is, then; the rest must be sent again.
+        """
+        if not self.has_missed or not self.device.store.has_room():
+            return False
+        self.has_missed = False
+        self.decide()
+        return not self.has_missed
 
     def standing(self) -> Standing:
         """Return what operators said of this device, and its own facts as labels."""
@@ -212,13 +234,15 @@ class Agent:
 
     def _forget(self, error: StoreError) -> None:
         """The disk refused: believe only what it holds."""
-        self.intake.count(
-            Refused(reason="not-stored", problem=str(error), kind="store")
-        )
-        self.tell("failed", "store", str(error))
-        self.has_missed = True
+        self._miss(error)
         fresh = Ledger(
             fleet=self.ledger.fleet, anchor=self.ledger.anchor, me=self.ledger.me
         )
         self.device.store.load(fresh)
         self.ledger.take_over(fresh)
+
+    def _miss(self, error: StoreError) -> None:
+        refused = Refused(reason="not-stored", problem=str(error), kind="store")
+        self.intake.count(refused)
+        self.tell("failed", "store", str(error))
+        self.has_missed = True

@@ -84,6 +84,7 @@ def _run(options: argparse.Namespace, chosen: Settings) -> int:
     with devices.locked(chosen.state):
         join = _join(options.join)
         device = devices.open_device(chosen, join, os.urandom, time.time)
+        device.store.sweep()
         if not device.is_enrolled:
             _enrol(device, join, chosen)
             # Start over without what only enrolment needed in memory.
@@ -133,7 +134,7 @@ def _enrol(device: Device, join: JoinFile | None, chosen: Settings) -> None:
 def _renew(_: argparse.Namespace, chosen: Settings) -> int:
     device = devices.open_device(chosen, None, os.urandom, time.time)
     if not device.is_enrolled:
-        raise ConfigError(f"cannot renew: {chosen.state} holds no certificate")
+        raise ConfigError(f"cannot renew: the device in {chosen.state} is no member")
     last: EdgeError = Unreachable("cannot renew: no hub is known")
     for url in hubs.candidates(
         device.ledger.fleet, hubs.known(chosen.hub, (), device.ledger)

@@ -8,13 +8,12 @@ when this process ends, restarts or is upgraded.
 import asyncio
 import os
 import signal
-import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from edge import tls
-from edge.errors import EdgeError
+from edge.errors import EdgeError, StoreError
 from node import facts, journal, status, telemetry
 from node.agent import Agent
 from node.bell import Bell
@@ -24,20 +23,18 @@ from node.link import Link
 from node.podman_runtime import PodmanRuntime
 from node.probes import Prober
 from node.processes import Watch
+from node.renewal import Renewal
 from node.settings import Settings
 from node.vault import Vault
 from node.work import Work
 
-RENEW_AT = 2 / 3
-"""Part of a certificate's life after which it is renewed."""
-RENEW_LOOK_EVERY = 3600.0
-RENEW_AGAIN = 30.0
-"""Seconds until the next try to renew while the broker refuses us."""
 COALESCE = 0.02
 """Seconds a report waits for more to say; a start changes several things at once."""
 REPORT_AGAIN = 5.0
 LINK_LOOK_EVERY = 10.0
 """Seconds; also how long a disk that was full gets before we ask again."""
+CLOCK_JUMP = 60.0
+"""Seconds the wall clock may drift between two looks before it was *set*."""
 
 
 def run(device: Device, settings: Settings) -> int:
@@ -53,9 +50,9 @@ def boot_time() -> float:
 
 @dataclass(slots=True, kw_only=True)
 class _Counters:
-    """What numbers this start's reports."""
+    """What numbers this start's reports; ``boot`` 0: the disk did not take it yet."""
 
-    boot: int
+    boot: int = 0
     seq: int = 0
     instance: str = field(default_factory=lambda: os.urandom(8).hex())
 
@@ -71,7 +68,7 @@ class _Daemon:
         self.device = device
         self.settings = settings
         self.bell, self.told = Bell(), asyncio.Event()
-        self.counters = _Counters(boot=device.store.next_boot())
+        self.counters = _Counters()
         log = journal.load(settings.state / status.JOURNAL)
         settings.run.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.agent = Agent(device=device, journal=log, facts=facts.read(settings.state))
@@ -83,6 +80,7 @@ class _Daemon:
             rng=Random(),  # noqa: S311 - spreads load, guards nothing
         )
         self.work = self._work()
+        self.renewal = Renewal(agent=self.agent, link=self.link, settings=settings)
 
     async def serve(self) -> None:
         """Run all tasks until a signal ends them."""
@@ -91,6 +89,7 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         await self.runtime.load()  # or the first deploy pays for the imports
+        self._count_start()
         self.agent.tell("started", self.device.name, f"start {self.counters.boot}")
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -100,15 +99,25 @@ class _Daemon:
                     self.work.run(),
                     self._report(),
                     self._measure(),
-                    self._renew(),
-                    self._follow_trust(),
+                    self.renewal.run(),
+                    self._catch_up(),
                 )
             ]
             await stopped.wait()
             await self.link.leave()
             for task in tasks:
                 task.cancel()
-        self.agent.journal.save_sent()
+        with suppress(StoreError):  # then the hub is told once more
+            self.agent.journal.save_sent()
+
+    def _count_start(self) -> bool:
+        """Number this start, once; a disk that refuses delays reports, not the work."""
+        if not self.counters.boot:
+            try:
+                self.counters.boot = self.device.store.next_boot()
+            except StoreError as error:
+                self.agent.tell("failed", "store", str(error))
+        return self.counters.boot > 0
 
     async def _report(self) -> None:
         """Tell the hub what is true whenever it changes, and now and then."""
@@ -126,6 +135,11 @@ class _Daemon:
             await self.link.send_events()
 
     async def _send_report(self) -> bool:
+        if not self._count_start():
+            return False
+        with suppress(EdgeError):  # then what was true before
+            ours = self.work.ports
+            self.agent.facts = facts.read(self.settings.state, ours)
         report = self.agent.report(
             counter=(self.counters.boot, self.counters.next()),
             instance=self.counters.instance,
@@ -142,43 +156,24 @@ class _Daemon:
             await self.link.send_telemetry(reading.values)
             await asyncio.sleep(self.settings.pace.telemetry_every)
 
-    async def _renew(self) -> None:
-        """Renew the certificate in a process of its own: its imports leave with it."""
-        while True:
-            if self._is_renewal_due():
-                await self._renew_once()
-            if self.link.refused.is_set():
-                await asyncio.sleep(RENEW_AGAIN)
-            else:
-                await _either(self.link.refused, None, RENEW_LOOK_EVERY)
+    async def _catch_up(self) -> None:
+        """Connect anew where the newest trust says, or to hear again what was lost.
 
-    async def _follow_trust(self) -> None:
-        """Connect anew where the newest trust says, or to hear again what was lost."""
+        A clock that was set may have judged wrongly before.
+        """
+        ahead = self.device.clock() - boot_time()
         while True:
             await asyncio.sleep(LINK_LOOK_EVERY)
-            if self.link.is_outdated:
+            was, ahead = ahead, self.device.clock() - boot_time()
+            if abs(ahead - was) > CLOCK_JUMP:
+                text = f"the clock was set by {ahead - was:.0f} s"
+                self.agent.tell("clock", self.device.name, text)
+                self.agent.has_missed = True
+            can_catch_up = self.agent.can_catch_up()
+            if can_catch_up:
+                self.bell.look()
+            if can_catch_up or self.link.is_outdated:
                 await self.link.reload()
-
-    def _is_renewal_due(self) -> bool:
-        try:
-            valid = tls.validity(self.device.certificate.read_bytes())
-        except (EdgeError, OSError):
-            return True
-        now = max(self.device.clock(), self.device.ledger.floor)
-        life = valid.not_after - valid.not_before
-        return now >= valid.not_before + RENEW_AT * life
-
-    async def _renew_once(self) -> None:
-        words = ("renew", "--state", str(self.settings.state))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "node.cli", *words, stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await process.communicate()
-        if process.returncode:
-            self.agent.tell("failed", "certificate", said.decode(errors="replace"))
-            return
-        self.agent.tell("renewed", "certificate", "a new one is in use")
-        await self.link.reload()
 
     def _work(self) -> Work:
         settings = self.settings
@@ -208,10 +203,9 @@ class _Daemon:
         )
 
     def _leave_status(self) -> None:
-        status.write(
-            self.settings.run,
-            status.of(self.agent, self.link.state, self.work.statuses),
-        )
+        now = status.of(self.agent, self.link.state, self.work.statuses)
+        with suppress(OSError):  # its folder is full: secrets and work come first
+            status.write(self.settings.run, now)
 
 
 async def _either(

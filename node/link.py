@@ -107,20 +107,27 @@ class Link:
 
     @property
     def is_outdated(self) -> bool:
-        """Return whether to connect anew: root named another hub, or we missed a word.
+        """Return whether root named another hub since we connected."""
+        trust = self.agent.ledger.trust
+        is_newer = trust is not None and trust.version != self._trust
+        return self._broker is not None and is_newer
+
+    async def reload(self) -> None:
+        """Connect again, as after the certificate or the hub's address changed.
 
         Retained messages come again with every new subscription.
         """
-        trust = self.agent.ledger.trust
-        is_newer = trust is not None and trust.version != self._trust
-        return self._broker is not None and (is_newer or self.agent.has_missed)
-
-    async def reload(self) -> None:
-        """Connect again, as after the certificate or the hub's address changed."""
         self.refused.clear()
-        self.agent.has_missed = False
-        if self._broker is not None:
-            await self._broker.reload(self.settings())
+        if self._broker is None:
+            return
+        try:
+            settings = self.settings()
+        except (EdgeError, OSError) as error:
+            self.state = str(error)
+            self.agent.tell("failed", "link", str(error))
+            self.refused.set()
+        else:
+            await self._broker.reload(settings)
 
     async def send_report(self, report: Report) -> bool:
         """Sign and publish a report; return whether the broker has it."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edge.errors import EdgeError
-from edge.model import ReplicaStatus
+from edge.model import Port, ReplicaStatus
 from edge.names import Slot
 from node import container_spec, health, orphans, perform, reconcile
 from node.actions import Provide
@@ -56,6 +56,13 @@ class Work:
     _pulses: dict[str, Pulse] = field(default_factory=dict)
     _probing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _sighting: Sighting = field(default_factory=Sighting)
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Return the host ports that are ours: Podman listens on them as well."""
+        held = [each.ports for each in self._sighting.containers]
+        wanted = [each.workload.ports for each in self.agent.replicas()]
+        return tuple(port for ports in (*held, *wanted) for port in ports)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -109,7 +116,8 @@ class Work:
             verdicts={life: pulse.verdict for life, pulse in self._pulses.items()},
             busy=frozenset(self._busy),
             room=self.room(),
-            clock=self.agent.device.clock(),
+            # Without a clock of its own a device still knows what has passed for sure.
+            clock=max(self.agent.device.clock(), self.agent.ledger.floor),
         )
 
     def _begin(self, group: asyncio.TaskGroup, chain: Chain) -> None:

@@ -1,6 +1,9 @@
 """A device's beliefs: judged, on disk before they count, the same after a restart."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,6 +17,7 @@ from node.settings import Settings
 from tests.support import builders as a
 
 KEYS = "keys.json"
+WEB = a.place("web/web.1")
 
 
 @pytest.fixture
@@ -203,3 +207,53 @@ def sealed_for(who: Agent) -> bytes:
         issued_at=a.NOW,
     )
     return a.signed(outside)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file of this process grow, as on a disk without a free block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_does_not_fit_is_asked_for_again(folder):
+    """Nothing of it is believed, and there is no hurry while the disk is full."""
+    who = agent(folder)
+    bundle = envelope.bundle([a.signed(a.deployment()), assigned(who, WEB)])
+    with full_disk():
+        assert not who.receive(bundle)
+        assert (who.replicas(), who.has_missed) == ((), True)
+        assert not who.can_catch_up()
+    assert who.can_catch_up()
+    who.receive(bundle)
+    assert [each.slot for each in who.replicas()] == ["web/web.1"]
+
+
+def test_what_cannot_be_remembered_is_not_acted_on(folder):
+    """The documents fit and the share did not: it is decided when there is room."""
+    who = agent(folder)
+    who.receive(envelope.bundle([a.signed(a.deployment()), assigned(who, WEB)]))
+    (folder / "share.json").unlink()
+    with full_disk():
+        again = agent(folder)
+        assert (again.replicas(), again.has_missed) == ((), True)
+        assert again.intake.refusals["store: not-stored"] == 1
+    assert again.can_catch_up()
+    assert [each.slot for each in again.replicas()] == ["web/web.1"]
+
+
+def test_a_start_on_a_full_disk_runs_what_ran(folder):
+    """A power cut does not wait until somebody made room."""
+    who = agent(folder)
+    who.receive(envelope.bundle([a.signed(a.deployment()), assigned(who, WEB)]))
+    with full_disk():
+        assert [each.slot for each in agent(folder).replicas()] == ["web/web.1"]
+
+
+def test_nobody_catches_up_on_nothing(folder):
+    """The disk is not written to just to see whether it could be."""
+    assert not agent(folder).can_catch_up()

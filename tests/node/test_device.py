@@ -1,11 +1,12 @@
 """The device on its disk: one fleet, one daemon."""
 
 import os
+import time
 
 import pytest
 
 from edge import documents, joinfile
-from edge.errors import ConfigError
+from edge.errors import ConfigError, TrustError
 from node import device as devices
 from node.settings import Settings
 from tests.support import builders as a
@@ -72,3 +73,18 @@ def test_the_lock_is_free_again(tmp_path):
         pass
     with devices.locked(tmp_path):
         assert tmp_path.exists()
+
+
+def test_a_server_is_judged_by_what_has_passed_for_sure(tmp_path):
+    """Clocks without a battery say any year."""
+    device = opened(tmp_path, join())
+    dates = {"notBefore": "Jan  1 00:00:00 1970 GMT"}
+    device.ledger.floor = a.NOW
+    device.judge_peer({**dates, "notAfter": ends(a.NOW + 1)})
+    with pytest.raises(TrustError, match="its certificate ended"):
+        device.judge_peer({**dates, "notAfter": ends(a.NOW - 1)})
+
+
+def ends(at: float) -> str:
+    """Return a date as OpenSSL writes it."""
+    return time.strftime("%b %d %H:%M:%S %Y GMT", time.gmtime(at))
