@@ -9,6 +9,7 @@ must not judge them anew.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from edge.documents import KeySet, Operator, Scope, Trust
 from edge.model import Workload
@@ -19,6 +20,9 @@ from edge.trust.verdict import Refused
 TRUST = "trust"
 """The stream of root's documents."""
 Reach = Callable[[Scope], bool]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 1e11
+"""Seconds; what documents may say at most (`edge.names.Seconds`), whatever clocks do."""
 
 
 def meets(keys: KeySet, signers: frozenset[str]) -> bool:
@@ -60,7 +64,7 @@ def operators(
     valid = tuple(each for each in signed if each.expires_at > time)
     if len(valid) >= ledger.trust.operator_threshold:
         return valid
-    return _too_few(ledger.trust, signed, valid)
+    return _too_few(ledger.trust, signed, valid, time)
 
 
 def consent(claim: Claim, reaches: Reach, beyond: str) -> Refused | None:
@@ -117,14 +121,20 @@ def _current(trust: Trust) -> dict[str, Operator]:
 
 
 def _too_few(
-    trust: Trust, signed: tuple[Operator, ...], valid: tuple[Operator, ...]
+    trust: Trust, signed: tuple[Operator, ...], valid: tuple[Operator, ...], time: float
 ) -> Refused:
     if len(valid) < len(signed):
         gone = next(each for each in signed if each not in valid)
-        problem = f"the key of operator {gone.name!r} expired; root must renew it"
-        return Refused(reason="expired", problem=problem)
+        ended, here = _day(gone.expires_at), _day(time)
+        problem = f"the key of operator {gone.name!r} ended {ended}, it is {here} here"
+        advice = "root must renew it, unless this clock is wrong"
+        return Refused(reason="expired", problem=f"{problem}: {advice}")
     return _not_authorised(f"{trust.operator_threshold} operators must sign")
 
 
 def _not_authorised(problem: str) -> Refused:
     return Refused(reason="not-authorised", problem=problem)
+
+
+def _day(at: float) -> str:
+    return (EPOCH + timedelta(seconds=min(at, LATEST))).date().isoformat()

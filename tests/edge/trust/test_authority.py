@@ -79,6 +79,7 @@ def test_an_expired_key_is_named():
     refused = consent(claim("old"), lambda _: True, "")
     assert refused is not None
     assert refused.reason == "expired"
+    assert "unless this clock is wrong" in refused.problem
     assert "'old'" in refused.problem
     both = claim("wide", "old", threshold=2)
     assert answer(consent(both, lambda _: True, "")) == "expired"
