@@ -117,14 +117,16 @@ def run(command: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILURE
     except EdgeError as error:
-        _show(error)
-        return code_of(error)
+        code = code_of(error)
+        _show(error, f"{error}; {PLAY_ON}" if code is Exit.UNREACHABLE else "")
+        return code
     except Exception as error:  # noqa: BLE001 - the last place to say it in a sentence
         _show(error, f"cannot go on: {type(error).__name__}: {error}; {REPORT}")
         return Exit.FAILURE
     return found if isinstance(found, int) else Exit.OK
 
 
+PLAY_ON = "devices play on without it; `edgectl doctor` says what to look at"
 REPORT = "this is a defect of edgectl, EDGE_DEBUG=1 shows where"
 
 

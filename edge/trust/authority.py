@@ -22,7 +22,7 @@ TRUST = "trust"
 Reach = Callable[[Scope], bool]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = 1e11
-"""Seconds; what documents may say at most (`edge.names.Seconds`), whatever clocks do."""
+"""Seconds; what documents may say at most (`edge.names.Seconds`): clocks say more."""
 
 
 def meets(keys: KeySet, signers: frozenset[str]) -> bool:
