@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 LOCK = Path("/run/tutti/bench.lock")
 GIB = 1024**3
 IDLE = 3  # the fourth counter in /proc/stat; waiting for a disk is the next
-QUIET_FOR, QUIET_WITHIN = 0.5, 60.0
+QUIET_FOR, QUIET_WITHIN = 0.5, 20.0
 QUIET_SHARE = 0.85
 """Part of all processors that is idle on a machine that has nothing else to do."""
 
