@@ -33,6 +33,8 @@ COALESCE = 0.02
 REPORT_AGAIN = 5.0
 LINK_LOOK_EVERY = 10.0
 """Seconds; also how long a disk that was full gets before we ask again."""
+IMAGES_AGAIN = 10.0
+"""Seconds until Podman is asked again where it keeps images."""
 CLOCK_JUMP = 60.0
 """Seconds the wall clock may drift between two looks before it was *set*."""
 
@@ -79,6 +81,8 @@ class _Daemon:
             told=self.told,
             rng=Random(),  # noqa: S311 - spreads load, guards nothing
         )
+        self.images = settings.state
+        """Where images are kept; until Podman said so, where everything else is."""
         self.work = self._work()
         self.renewal = Renewal(agent=self.agent, link=self.link, settings=settings)
 
@@ -97,6 +101,7 @@ class _Daemon:
                 for each in (
                     self.link.run(),
                     self.work.run(),
+                    self._find_images(),
                     self._report(),
                     self._measure(),
                     self.renewal.run(),
@@ -119,6 +124,19 @@ class _Daemon:
                 self.agent.tell("failed", "store", str(error))
         return self.counters.boot > 0
 
+    async def _find_images(self) -> None:
+        """Ask Podman which disk fills when an image is fetched."""
+        while True:
+            try:
+                found = await self.runtime.store()
+            except EdgeError:
+                await asyncio.sleep(IMAGES_AGAIN)
+            else:
+                if found.is_dir():  # a Podman elsewhere has a disk nobody sees here
+                    self.images = found
+                    self.bell.plan()
+                return
+
     async def _report(self) -> None:
         """Tell the hub what is true whenever it changes, and now and then."""
         while True:
@@ -139,7 +157,7 @@ class _Daemon:
             return False
         with suppress(EdgeError):  # then what was true before
             ours = self.work.ports
-            self.agent.facts = facts.read(self.settings.state, ours)
+            self.agent.facts = facts.read(self.images, ours)
         report = self.agent.report(
             counter=(self.counters.boot, self.counters.next()),
             instance=self.counters.instance,
@@ -195,7 +213,7 @@ class _Daemon:
             watch=Watch(self.bell.look),
             prober=Prober(self.runtime),
             host=host,
-            room=lambda: facts.room(settings.state),
+            room=lambda: facts.room(self.images),
             clock=boot_time,
             resync_every=settings.resync_every,
             bell=self.bell,

@@ -7,6 +7,7 @@ fsynced: they explain, they do not decide.
 """
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ FILE_MAX = 8 * 1024 * 1024
 REPEAT_FOR = 60.0
 """Seconds in which the same sentence is not written again: a broken hub must not wear
 out the flash of a device."""
+SAVED_EVERY = 50
+"""Events told to the hub until that is written down; a power cut repeats so many."""
 BURST = 60
 """Events in `REPEAT_FOR` seconds; what comes on top is counted elsewhere, not told."""
 
@@ -44,27 +47,40 @@ class Journal:
     events: deque[Event]
     sent: int = 0
     lines: int = 0
+    saved: int = 0
+    """The number of ``sent`` that is on disk."""
 
     def add(self, kind: str, subject: str, text: str, at: float) -> Event | None:
         """Write an event unless it was just written, or there were too many."""
         if self._is_repeat(kind, subject, text, at) or self._is_flood(at):
             return None
-        seq = self.events[-1].seq + 1 if self.events else 1
-        event = Event(seq=seq, at=at, kind=kind, subject=subject, text=text[:TEXT_MAX])
+        event = Event(
+            seq=self.newest + 1, at=at, kind=kind, subject=subject, text=text[:TEXT_MAX]
+        )
         self.events.append(event)
         self._append(event)
         return event
+
+    @property
+    def newest(self) -> int:
+        """Return the number of the newest event, 0 when there never was one."""
+        last = self.events[-1].seq if self.events else 0
+        return max(last, self.sent)  # the log may be lost, what was told was told
 
     def unsent(self) -> tuple[Event, ...]:
         """Return what the hub was not told yet, oldest first."""
         return tuple(event for event in self.events if event.seq > self.sent)
 
     def mark_sent(self, seq: int) -> None:
-        """Remember that the hub has everything up to ``seq``."""
+        """Remember that the hub has everything up to ``seq``, on disk now and then."""
         self.sent = max(self.sent, seq)
+        if self.sent >= self.saved + SAVED_EVERY:
+            with suppress(StoreError):  # then it is told some of it twice
+                self.save_sent()
 
     def save_sent(self) -> None:
-        """Write how far the hub was told; called at the end and now and then."""
+        """Write how far the hub was told; raise `StoreError` if that fails."""
+        self.saved = self.sent
         files.write(self.path.with_suffix(".sent"), b"%d" % self.sent)
 
     def _is_repeat(self, kind: str, subject: str, text: str, at: float) -> bool:
@@ -99,11 +115,16 @@ def load(path: Path) -> Journal:
     """Return the log; lines that a power cut left half-written are skipped."""
     path.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
     content = files.read(path, at_most=FILE_MAX) or b""
+    if content and not content.endswith(b"\n"):
+        with suppress(OSError), path.open("ab") as file:
+            file.write(b"\n")  # or the next line is lost with the torn one
     lines = content.splitlines()
     events = deque(_events(lines), maxlen=KEPT)
     sent = files.read(path.with_suffix(".sent"), at_most=32) or b""
     number = int(sent) if sent.isdigit() else 0
-    return Journal(path=path, events=events, sent=number, lines=len(lines))
+    return Journal(
+        path=path, events=events, sent=number, lines=len(lines), saved=number
+    )
 
 
 def _events(lines: list[bytes]) -> list[Event]:

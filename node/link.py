@@ -176,9 +176,12 @@ class Link:
                 if event.is_refusal:
                     self.refused.set()
             case Message():
-                if self.agent.receive(event.payload):
+                before = self.agent.journal.newest
+                is_news = self.agent.receive(event.payload)
+                if is_news:
                     self.bell.look()
-                    self.told.set()
+                if is_news or self.agent.journal.newest > before:
+                    self.told.set()  # a refusal is worth telling as well
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         if self._broker is None or not self._broker.is_connected:

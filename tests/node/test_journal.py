@@ -54,4 +54,28 @@ def test_half_a_line_is_skipped(tmp_path):
     log.add("k", "s", "one", 1.0)
     with (tmp_path / "events.jsonl").open("ab") as file:
         file.write(b'{"seq": 2, "at"')
-    assert len(journal.load(tmp_path / "events.jsonl").events) == 1
+    again = journal.load(tmp_path / "events.jsonl")
+    assert len(again.events) == 1
+    again.add("k", "s", "two", 2.0)
+    assert len(journal.load(tmp_path / "events.jsonl").events) == len(("one", "two"))
+
+
+def test_a_power_cut_repeats_few_events(tmp_path):
+    """How far the hub was told is written down now and then."""
+    log = journal.load(tmp_path / "events.jsonl")
+    for number in range(journal.SAVED_EVERY + 1):
+        log.add("action", "web", str(number), number * journal.REPEAT_FOR)
+        log.mark_sent(log.newest)
+    assert len(journal.load(tmp_path / "events.jsonl").unsent()) == 1
+
+
+def test_a_lost_log_goes_on_counting(tmp_path):
+    """Or nothing new would be told until it caught up with what was."""
+    log = journal.load(tmp_path / "events.jsonl")
+    log.add("action", "web", "start", 1.0)
+    log.mark_sent(log.newest)
+    log.save_sent()
+    (tmp_path / "events.jsonl").unlink()
+    again = journal.load(tmp_path / "events.jsonl")
+    again.add("action", "web", "stop", 2.0)
+    assert [each.text for each in again.unsent()] == ["stop"]
