@@ -21,10 +21,11 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from edge.errors import ConfigError, TrustError, Unreachable, WireError
 
@@ -42,8 +43,7 @@ LONG_LENGTH = 0x80  # X.690 section 8.1.3.5: the length follows in so many bytes
 LENGTH_BYTES_MAX = 2  # enough for CERTIFICATE_MAX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validity:
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
     """When a certificate holds, in seconds since 1970."""
 
     not_before: float

@@ -10,8 +10,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from edge.documents import Member, Node, Report, Scheduling
 from edge.model import Facts
@@ -136,7 +138,7 @@ def view(standing: Standing, secrets: frozenset[str]) -> NodeView:
     facts = standing.heard.facts if standing.heard else None
     if facts is None:
         return bare
-    return replace(
+    return msgspec.structs.replace(
         bare,
         architecture=facts.architecture,
         memory=facts.memory,

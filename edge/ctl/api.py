@@ -6,7 +6,6 @@ the context's folder until it ends, and renewed once when the hub no longer know
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -47,8 +46,7 @@ PAGES_MAX = 10_000  # a hub that never ends a list is not believed
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks: fleet, key on demand, clock, and where the session is kept."""
 
     fleet: str

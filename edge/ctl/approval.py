@@ -12,7 +12,6 @@ Any other is named with the reason, for a person to approve by name.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,8 +23,7 @@ from edge.trust import Enrolled, Ledger
 LABEL_RULE = "write key=value in letters, digits, '.', '_', '-' (and '/' in keys)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A member as an operator's word describes it, or will by default."""
 
     enrolled: Enrolled

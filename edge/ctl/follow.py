@@ -4,7 +4,8 @@ What ends here goes on there: the hub and the devices do not need anyone to watc
 """
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from edge.ctl import progress, terminal
 from edge.ctl.api import Hub
@@ -19,8 +20,7 @@ RETRY_AFTER = 1.0  # seconds, while the hub does not answer
 GONE, BROKEN = 404, 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """What is waited for."""
 
     name: str

@@ -6,7 +6,9 @@ are opened here, from the copy sealed to this operator, and only if a copy is la
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from edge import trust
 from edge.ctl import approval, recipients, sealed, survey
@@ -23,8 +25,7 @@ Ask = Callable[[str], bool]
 """Puts a yes-or-no question to a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """The hub's figures, which choose among devices that are allowed anyway."""
 
     nodes: tuple[NodeRow, ...]
@@ -190,7 +191,7 @@ def after(views: Iterable[NodeView], made: Handout) -> tuple[NodeView, ...]:
     """
     approved = {each.name for each in made.documents if isinstance(each, Node)}
     return tuple(
-        replace(
+        msgspec.structs.replace(
             view,
             sealed=view.sealed | _sealed_to(view.name, made),
             ready=view.ready or view.name in approved,

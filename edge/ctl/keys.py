@@ -11,7 +11,6 @@ is two: one signs, one opens what was sealed to the operators.
 import os
 import secrets
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,8 +57,7 @@ class KeyFile(Value, frozen=True):
         return bool(self.salt)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorKey:
+class OperatorKey(msgspec.Struct, frozen=True, kw_only=True):
     """An operator's unlocked key, here or in the agent."""
 
     name: str

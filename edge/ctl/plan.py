@@ -7,8 +7,9 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from edge import manifest, placement
 from edge.documents import Deployment
@@ -19,8 +20,7 @@ from edge.placement import Placement
 Kind = Literal["new", "moved", "changed", "unchanged", "removed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One slot before and after; ``node`` is where it will be, "" when removed."""
 
     slot: Slot
@@ -30,8 +30,7 @@ class Change:
     before: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `edgectl plan` says."""
 
     name: str

@@ -8,7 +8,8 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from edge.ctl.shapes import ReplicaRow, Status
 from edge.model import Workload
@@ -18,8 +19,7 @@ RESTARTS_MAX = 3
 two, and the back-off between them grows to minutes soon after."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """It goes on; ``lines`` say what each replica does."""
 
     lines: tuple[str, ...]
@@ -27,22 +27,19 @@ class Waiting:
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, kw_only=True):
     """Every replica that has a place works."""
 
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """It will not come about by waiting; a sentence for each reason."""
 
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overtaken:
+class Overtaken(msgspec.Struct, frozen=True, kw_only=True):
     """Someone signed a later version."""
 
     version: int

@@ -10,7 +10,6 @@ ports, where replicas are) only choose among devices that are allowed anyway.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -21,8 +20,7 @@ from edge.names import FACT_PREFIX, NodeName, Slot
 from edge.placement import Held, NodeView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sites:
+class Sites(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet as far as sealing goes: devices that may hold secrets, and places."""
 
     nodes: tuple[NodeView, ...]
@@ -116,7 +114,9 @@ def _sealed(node: NodeView, deployment: Deployment) -> NodeView:
         for key, value in node.labels.items()
         if not key.startswith(FACT_PREFIX)
     }
-    return replace(node, sealed=node.sealed | secrets, labels=labels, ready=True)
+    return msgspec.structs.replace(
+        node, sealed=node.sealed | secrets, labels=labels, ready=True
+    )
 
 
 def _facts(workload: Workload) -> set[str]:

@@ -8,9 +8,10 @@ once more, if asking twice changes nothing.
 import http.client
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
+
+import msgspec
 
 from edge.errors import ConfigError, TrustError, Unreachable, WireError
 
@@ -22,8 +23,7 @@ PORTS = {"https": 443, "http": 80}
 Judge = Callable[[Mapping[str, object]], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where to connect; ``port`` is explicit."""
 
     scheme: str
@@ -36,13 +36,12 @@ class Address:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What a server answered, all of it."""
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     """By lower-case name."""
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+import msgspec
+
 from edge.errors import ManifestError
 from edge.manifest import positions
 from edge.manifest.positions import Path
@@ -38,8 +40,7 @@ class Source:
         return positions.lines(self.text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a value stands: the text it comes from and the path to it."""
 
     source: Source
@@ -75,8 +76,7 @@ def dotted(path: Path) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, kw_only=True):
     """One table of the file, read key by key."""
 
     content: Mapping[str, object]

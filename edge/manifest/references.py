@@ -7,7 +7,8 @@ Source of the grammar: distribution/reference (OCI distribution specification).
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from edge.manifest import scalars
 from edge.manifest.scalars import wrong
@@ -24,8 +25,7 @@ _REFERENCE = re.compile(
 _ADVICE = 'write "registry/name:tag" or "registry/name@sha256:…", lower-case'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """``registry/repository:tag@digest``; tag and digest may be ""."""
 
     registry: str

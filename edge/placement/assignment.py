@@ -10,8 +10,9 @@ Running it again on its own answer changes nothing, and neither does a new devic
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, assert_never
+
+import msgspec
 
 from edge.model import Workload
 from edge.names import NodeName, Slot, node_slot, numbered_slot
@@ -35,16 +36,14 @@ class Request(Protocol):
         """Return its workloads."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unplaced:
+class Unplaced(msgspec.Struct, frozen=True, kw_only=True):
     """A slot without a place, and why not on each device it might have had."""
 
     slot: Slot
     reasons: Mapping[NodeName, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unmatched:
+class Unmatched(msgspec.Struct, frozen=True, kw_only=True):
     """An `every` workload that no device carries the label for: it has no slots."""
 
     deployment: str
@@ -52,8 +51,7 @@ class Unmatched:
     reasons: Mapping[NodeName, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: a device for a slot, or reasons."""
 
     places: Mapping[Slot, NodeName]
@@ -61,22 +59,20 @@ class Placement:
     unmatched: tuple[Unmatched, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
+class _Group(msgspec.Struct, frozen=True, kw_only=True):
     """The slots of one workload; a slot of `every` names its device, others None."""
 
     ask: Ask
     slots: Mapping[Slot, NodeName | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fleet:
+class _Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """The devices by name, what is promised on each, and what stood before."""
 
     nodes: Mapping[NodeName, NodeView]
     loads: Mapping[NodeName, Load]
     current: Mapping[Slot, Held]
-    places: dict[Slot, NodeName] = field(default_factory=dict)
+    places: dict[Slot, NodeName] = msgspec.field(default_factory=dict)
 
     def place(self, slot: Slot, workload: Workload, name: NodeName) -> None:
         self.places[slot] = name

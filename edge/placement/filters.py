@@ -14,7 +14,8 @@ kills when it runs out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from edge.model import MIB, Workload
 from edge.placement import ports
@@ -23,8 +24,7 @@ from edge.placement.views import Load, NodeView, free_memory
 EVERYWHERE = "*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """One replica that wants a place."""
 
     deployment: str

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from edge.model import MIB, Facts, Port, Workload
 from edge.names import FACT_PREFIX, NodeName, SiteName, Slot
 from edge.placement import ports
@@ -23,8 +25,7 @@ SYSTEM_RESERVE = 64 * MIB
 _NOT_IN_VALUE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeView:
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """One member as placement sees it.
 
     Facts are unknown while ``architecture`` is "": then they filter nothing, because
@@ -33,7 +34,7 @@ class NodeView:
 
     name: NodeName
     site: SiteName
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What the operator gave it, and `facts_labels`."""
     scheduling: Scheduling = "active"
     ready: bool = True
@@ -57,8 +58,7 @@ class NodeView:
         return bool(self.architecture)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, kw_only=True):
     """Where a slot is now, and as what: the workload it was placed with."""
 
     node: NodeName

@@ -1,13 +1,12 @@
 """A document on trial: what it says, who signed it, what is known, what time it is."""
 
-from dataclasses import dataclass
+import msgspec
 
 from edge.documents import Document
 from edge.trust.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a rule may look at; ``now`` is None on replay."""
 
     document: Document

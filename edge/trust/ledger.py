@@ -8,6 +8,8 @@ it is first accepted, so that a restart believes what was believed before it.
 
 from dataclasses import dataclass, field, fields
 
+import msgspec
+
 from edge import documents
 from edge.documents import (
     Assignment,
@@ -26,8 +28,7 @@ from edge.documents import (
 from edge.trust.verdict import Accepted, Known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The newest accepted document of a stream."""
 
     counter: tuple[int, ...]
@@ -35,8 +36,7 @@ class Head:
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolled:
+class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
     """A device that joined: its member document and that document's digest."""
 
     member: Member

@@ -3,8 +3,9 @@
 Refusals are expected, so they are values. Each has a name it is counted under.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from edge.documents import Document
 
@@ -38,8 +39,7 @@ Reason = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A new document that counts; nothing was recorded yet."""
 
     document: Document
@@ -48,8 +48,7 @@ class Accepted:
     signers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The very document that is held already, in case its file was lost."""
 
     document: Document
@@ -57,8 +56,7 @@ class Known:
     envelope: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """A document that changes nothing, with the name it is counted under."""
 
     reason: Reason

@@ -2,10 +2,10 @@
 
 import sys
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from edge import files, manifest, placement
 from edge.ctl import follow, handout, registry, render, survey, terminal
@@ -25,8 +25,7 @@ MANIFEST_MAX = 1024 * 1024  # bytes read; the parser's own limit is lower and sa
 TIMEOUT = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A deploy, ready to be looked at and signed."""
 
     deployment: Deployment
@@ -221,7 +220,7 @@ def _planned(opened: Fleet, deployment: Deployment, rows: Rows, made: Handout) -
     where = survey.places(rows.replicas, deployment.name)
     found = plans.make(before, deployment, placed, where)
     secrets = [f"secret {name} was never set" for name in made.missing]
-    return replace(found, secrets=(*secrets, *made.notes))
+    return msgspec.structs.replace(found, secrets=(*secrets, *made.notes))
 
 
 def _refuse_hopeless(draft: Draft, *, allow_unplaced: bool) -> None:
