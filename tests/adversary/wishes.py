@@ -14,8 +14,17 @@ WISHES: tuple[Callable[[int], Document], ...] = (
     lambda number: a.tombstone("web", number),
     lambda number: a.revocation(number, devices=(world.VICTIM_ID,)),
     lambda _: a.voucher("mine", key=world.LEAKED.public),
-    lambda number: a.trusted(number, root=KeySet(keys=(a.STRANGER.public,))),
-    lambda number: a.trusted(number, hubs=(a.hub_site(key=a.STRANGER.public),)),
+    lambda number: a.trusted(
+        number,
+        root=KeySet(keys=(a.STRANGER.public,)),
+        generation=world.GENERATION,
+        operators=(a.operator(key=world.REMOVED.public),),
+    ),
+    lambda number: a.trusted(
+        number,
+        hubs=(a.hub_site(key=a.STRANGER.public),),
+        generation=world.GENERATION + 1,
+    ),
     # With a scope of his own: to reach beyond it, to burn a name, to push the floor.
     lambda _: a.deployment("evil", scope="seven"),
     lambda _: world.own_voucher(),
