@@ -15,15 +15,16 @@ from node.preflight import Room
 ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",
-    "armv8l": "arm",
-    "armv7l": "arm",
-    "armv6l": "arm",
+    "armv8l": "arm/v7",
+    "armv7l": "arm/v7",
+    "armv6l": "arm/v6",
     "i686": "386",
     "riscv64": "riscv64",
     "ppc64le": "ppc64le",
     "s390x": "s390x",
 }
-"""What uname(2) calls a machine → what OCI images call it."""
+"""What uname(2) calls a machine → what OCI images call it, with the variant where one
+cannot run the other's programs (as `edge.ctl.registry` signs it)."""
 KIB = 1024
 DEVICE_PATTERNS = (
     "video*",

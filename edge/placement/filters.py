@@ -19,7 +19,7 @@ import msgspec
 
 from edge.model import MIB, Workload
 from edge.placement import ports
-from edge.placement.views import Load, NodeView, free_memory
+from edge.placement.views import GIB, Load, NodeView, free_memory
 
 EVERYWHERE = "*"
 
@@ -145,7 +145,9 @@ def _has_memory(ask: Ask, node: NodeView, load: Load) -> str | None:
 
 
 def _mib(count: int) -> str:
-    return f"{count / MIB:.4g} MiB"
+    if count >= 10 * GIB:
+        return f"{count / GIB:.0f} GiB"
+    return f"{count / MIB:.0f} MiB"
 
 
 _Filter = Callable[[Ask, NodeView, Load], str | None]

@@ -21,7 +21,7 @@ UDP = """  sl  local_address rem_address   st tx_queue rx_queue tr
 
 @pytest.mark.parametrize(
     ("machine", "expected"),
-    [("x86_64", "amd64"), ("aarch64", "arm64"), ("armv7l", "arm"), ("mips", "mips")],
+    [("x86_64", "amd64"), ("aarch64", "arm64"), ("armv7l", "arm/v7"), ("mips", "mips")],
 )
 def test_architectures_are_spelled_as_images_spell_them(machine, expected):
     """An unknown one is told as it is."""
