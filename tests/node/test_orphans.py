@@ -33,6 +33,13 @@ def test_only_our_own_monitors_are_seen(tmp_path):
     assert found == (Monitor(pid=10, container="aaa", name="tutti-web_web.1_r1"),)
 
 
+def test_a_network_the_kernel_hides_is_our_own(tmp_path):
+    """A sandboxed daemon cannot read it, and runs on a machine of its own."""
+    proc = drawn(tmp_path)
+    (proc / "10" / "ns" / "net").unlink()
+    assert [each.pid for each in orphans.monitors(OURS, proc)] == [10]
+
+
 def test_a_monitor_of_a_known_container_is_no_orphan():
     """What Podman lists, Podman can end."""
     monitor = Monitor(pid=10, container="aaa", name="tutti-x")
