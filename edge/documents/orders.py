@@ -33,11 +33,6 @@ class Deployment(Document, frozen=True, tag="deployment"):
         """Return the deployment's own stream, shared with its tombstone."""
         return f"deployment/{self.name}"
 
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)
-
 
 class Tombstone(Document, frozen=True, tag="tombstone"):
     """The end of a deployment; a later version may begin it again."""
@@ -52,11 +47,6 @@ class Tombstone(Document, frozen=True, tag="tombstone"):
     def stream(self) -> str:
         """Return the stream of the deployment it ends."""
         return f"deployment/{self.name}"
-
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)
 
 
 class Voucher(Document, frozen=True, tag="voucher"):
@@ -106,11 +96,6 @@ class Node(Document, frozen=True, tag="node"):
         """Return the device's own stream."""
         return f"node/{self.device}"
 
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)
-
 
 class Secret(Document, frozen=True, tag="secret"):
     """A value sealed to one recipient; the box holds a signed `SecretValue`."""
@@ -129,11 +114,6 @@ class Secret(Document, frozen=True, tag="secret"):
     def stream(self) -> str:
         """Return one stream for each secret and recipient."""
         return f"secret/{self.name}/{self.recipient}"
-
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)
 
 
 class SecretValue(Document, frozen=True, tag="secret-value"):
@@ -158,11 +138,6 @@ class Revocation(Document, frozen=True, tag="revocation"):
     def stream(self) -> str:
         """Return the one revocation stream."""
         return "revocation"
-
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)
 
 
 class Session(Document, frozen=True, tag="session"):

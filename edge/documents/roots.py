@@ -61,8 +61,3 @@ class Trust(Document, frozen=True, tag="trust"):
     def stream(self) -> str:
         """Return the one trust stream."""
         return "trust"
-
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)

@@ -38,5 +38,9 @@ class Document(model.Value, frozen=True):
 
     @property
     def counter(self) -> tuple[int, ...]:
-        """Return the document's place in its stream; larger is newer."""
-        return ()
+        """Return the document's place in its stream; larger is newer.
+
+        The version, where people number it; machines' documents say their own.
+        """
+        version: int | None = getattr(self, "version", None)
+        return (version,) if self.stream and version is not None else ()

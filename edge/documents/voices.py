@@ -33,11 +33,6 @@ class Member(Document, frozen=True, tag="member"):
         """Return the device's own stream."""
         return f"member/{self.device}"
 
-    @property
-    def counter(self) -> tuple[int, ...]:
-        """Return the version."""
-        return (self.version,)
-
 
 class Report(Document, frozen=True, tag="report"):
     """A node says what it runs, what it holds and what it is."""
