@@ -25,6 +25,9 @@ PAYLOAD_MAX = 256 * 1024
 SIGNATURES_MAX = 8  # bounds the work a forger can cause per envelope
 BUNDLE_MAX = 1024 * 1024  # one MQTT message or one request
 BUNDLE_COUNT_MAX = 512
+BUNDLE_SIGNATURES_MAX = 1024
+"""Two for each document, as a member has; checking them takes a small board a second,
+and eight for each would take it four."""
 TYPE_PREFIX = "application/vnd.tutti."
 EXCERPT_MAX = 200  # characters of a peer's mistake that fit in a line of a log
 
@@ -145,4 +148,7 @@ def unbundle(data: bytes) -> tuple[bytes, ...]:
         raise WireError(f"cannot read a bundle: {excerpt(error)}") from error
     if len(documents) > BUNDLE_COUNT_MAX:
         raise WireError(f"cannot read a bundle of {len(documents)} documents: too many")
+    count = data.count(b'"sig"')
+    if count > BUNDLE_SIGNATURES_MAX:
+        raise WireError(f"cannot read a bundle of {count} signatures: too many")
     return tuple(bytes(each) for each in documents)

@@ -216,6 +216,16 @@ def test_a_bundle_is_capped_in_bytes_and_in_number():
         envelope.unbundle(many)
 
 
+def test_a_bundle_is_capped_in_signatures():
+    """Members have two; eight on each would keep a small board busy for seconds."""
+    two = envelope.sign(KIND, b"", [a.JOIN, a.STRANGER])
+    members = [two] * envelope.BUNDLE_COUNT_MAX
+    assert len(envelope.unbundle(envelope.bundle(members))) == len(members)
+    eight = envelope.sign(KIND, b"", [a.JOIN] * envelope.SIGNATURES_MAX)
+    with pytest.raises(WireError, match="signatures: too many"):
+        envelope.unbundle(envelope.bundle([eight] * 129))
+
+
 def test_the_shape_is_dsses():
     """Names as other tools write them."""
     whole = Envelope(
