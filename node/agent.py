@@ -94,12 +94,13 @@ class Agent:
         for refused in result.refused:
             self.intake.count(refused)
             self.tell("refused", "assignment", refused.problem)
+        places = {**self._unreadable(), **result.places}
         try:
-            self.device.store.write_places(result.places.values())
+            self.device.store.write_places(places.values())
         except StoreError as error:
             self._miss(error)
             return
-        self.places = dict(result.places)
+        self.places = places
         self._load_revisions()
         with suppress(StoreError):  # what is left over is removed another time
             self.device.store.prune(ledger, self.places.values())
@@ -144,6 +145,21 @@ class Agent:
             if (place.deployment, place.version) not in self.revisions
         }
         return frozenset(lost)
+
+    def _unreadable(self) -> dict[str, ReplicaPlace]:
+        """Return what runs of deployments whose newest file is damaged: not ended.
+
+        Its container is `untouchable` until the hub sent the document again.
+        """
+        ledger, missing = self.ledger, self.device.store.missing
+        if ledger.is_revoked(self.device.identity.device):
+            return {}
+        return {
+            slot: place
+            for slot, place in self.places.items()
+            if place.deployment not in ledger.deployments
+            and f"deployment/{place.deployment}" in missing
+        }
 
     def sealed(self) -> Mapping[str, int]:
         """Return the secrets held for this device, by full name."""

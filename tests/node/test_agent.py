@@ -257,3 +257,16 @@ def test_a_start_on_a_full_disk_runs_what_ran(folder):
 def test_nobody_catches_up_on_nothing(folder):
     """The disk is not written to just to see whether it could be."""
     assert not agent(folder).can_catch_up()
+
+
+def test_a_damaged_deployment_ends_nothing(folder):
+    """A rotten file is no tombstone: its container is let be until it comes again."""
+    who = agent(folder)
+    bundle = [a.signed(a.deployment()), assigned(who, a.place("web/web.1"))]
+    who.receive(envelope.bundle(bundle))
+    (folder / "documents" / "deployment+web.1.json").write_bytes(b"rotten")
+    again = agent(folder)
+    assert again.untouchable() == {"web/web.1"}
+    assert agent(folder).untouchable() == {"web/web.1"}
+    again.receive(envelope.bundle(bundle))
+    assert [each.slot for each in again.replicas()] == ["web/web.1"]
