@@ -20,6 +20,9 @@ QUICK_REPAIRS = 5
 """Crashes Podman repairs by itself before the daemon rules the pause."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
+STEADY_AFTER = 1.0
+"""Seconds a program must run to count as healthy when nothing probes it: most that
+cannot start at all end sooner, and a deploy of one must not pass for a good one."""
 GOOD_RUN = 60.0
 """Seconds of running after which earlier failures are forgotten."""
 REPAIR_GRACE = 1.0
@@ -46,6 +49,9 @@ class Trail:
     """When its process was first seen to be gone."""
     is_over: bool = False
     """Whether the end of this life was counted, or an unhealthy life given up."""
+    is_started: bool = False
+    """Whether this daemon started it and did not see it run since: it may be over in
+    less time than a look takes, and would never be counted."""
     failures: int = 0
     failed_at: float = 0.0
     problem: str = ""
@@ -89,6 +95,28 @@ def patience_until(trail: Trail, container: Container) -> float | None:
     return trail.gone_at + _patience(container)
 
 
+def adopted(trail: Trail, container: Container, now: float) -> Trail:
+    """Return the trail of a container that runs since before anybody looked."""
+    return replace(trail, life=container.life, since=now - STEADY_AFTER)
+
+
+def started(trail: Trail, now: float) -> Trail:
+    """Return the trail after this daemon started the container."""
+    return replace(trail, since=now, gone_at=None, is_over=False, is_started=True)
+
+
+def steady_at(trail: Trail) -> float:
+    """Return when the present run counts as one that lasts."""
+    return trail.since + STEADY_AFTER
+
+
+def ending(container: Container) -> str:
+    """Return how the last run of a container ended, as people would say it."""
+    if container.is_lost:
+        return "its process is gone and Podman did not notice"
+    return f"ended with exit code {container.exit_code}"
+
+
 def failed(trail: Trail, problem: str, now: float) -> Trail:
     """Return the trail after an action did not succeed."""
     return replace(_failed(trail, problem, now), refused=trail.refused + 1)
@@ -107,6 +135,7 @@ def _running(
             is_over=False,
             refused=0,
         )
+    trail = replace(trail, is_started=False)
     if is_unhealthy and not trail.is_over:
         return _counted(trail, "unhealthy", now)
     if not is_unhealthy and trail.failures and now - trail.since >= GOOD_RUN:
@@ -122,22 +151,24 @@ def _gone(trail: Trail, container: Container, now: float) -> Trail:
     gone_at = now if trail.gone_at is None else trail.gone_at
     if now < gone_at + _patience(container):
         return trail
-    if not trail.life:
+    if trail.is_started:
+        again = 1 if trail.life else 0
+        trail = replace(
+            trail,
+            restarts=trail.restarts + again,
+            life=container.life,
+            is_started=False,
+        )
+    elif not trail.life:
         # Never seen to run: the device rebooted, or this daemon just started.
         return replace(trail, is_over=True)
-    return _counted(trail, _how(container), now)
+    return _counted(trail, ending(container), now)
 
 
 def _patience(container: Container) -> float:
     if container.is_lost:
         return LOST_AFTER
     return REPAIR_GRACE if container.repair_pending else 0.0
-
-
-def _how(container: Container) -> str:
-    if container.is_lost:
-        return "its process is gone and Podman did not notice"
-    return f"ended with exit code {container.exit_code}"
 
 
 def _counted(trail: Trail, problem: str, now: float) -> Trail:

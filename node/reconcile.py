@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from edge.model import ReplicaStatus
 from edge.names import Slot
 from node import backoff, container_spec, preflight, upkeep
-from node.actions import Action, Pull, Wipe
+from node.actions import Action, Pull, Start, Wipe
 from node.backoff import Trail
 from node.container_spec import Host
 from node.preflight import Room
@@ -113,6 +113,15 @@ def plan(
     return _plan_of(rulings, observed.busy)
 
 
+def performed(history: History, chain: Chain, now: float) -> History:
+    """Return the history after all of a chain was done."""
+    trail = history.get(chain.key)
+    has_started = any(isinstance(each, Start) for each in chain.actions)
+    if trail is None or trail.about != chain.about or not has_started:
+        return history
+    return {**history, chain.key: backoff.started(trail, now)}
+
+
 def failed(history: History, chain: Chain, problem: str, now: float) -> History:
     """Return the history after a chain stopped at an action that failed.
 
@@ -155,6 +164,8 @@ class _Scene:
         verdict = self.observed.verdicts.get(current.life) if current else None
         trail = self._trail(replica.slot, self._about(replica))
         if replica.slot not in self.observed.busy:
+            if current is not None:
+                trail = self._recognised(replica.slot, trail, current)
             is_unhealthy = verdict == "unhealthy"
             trail = backoff.follow(trail, current, self.now, is_unhealthy=is_unhealthy)
         return upkeep.decide(self._case(replica, current, verdict, trail)), trail
@@ -307,6 +318,21 @@ class _Scene:
         if self.now >= ready:
             return ruling
         return replace(ruling, actions=(), wake_at=ready)
+
+    def _recognised(self, slot: Slot, trail: Trail, current: Container) -> Trail:
+        """Return a new trail with what is known of a container that ran before it.
+
+        It ran under an earlier revision with the same specification, or before this
+        daemon started: then it has proved itself already.
+        """
+        if trail.life or not current.is_running:
+            return trail
+        before = self.history.get(slot)
+        if before is None:
+            return backoff.adopted(trail, current, self.now)
+        if before.life == current.life:
+            return replace(trail, life=before.life, since=before.since)
+        return trail
 
     def _about(self, replica: Replica) -> str:
         return f"{replica.version}:{container_spec.digest(replica, self.host)}"

@@ -114,14 +114,26 @@ def _running(case: Case, current: Container) -> Step:
             return _pausing(case)
         restart = (*tidy, *_restart(current))
         return Step(state="starting", reason="unhealthy", actions=restart)
-    is_healthy = case.replica.workload.health is None or case.verdict == "healthy"
+    is_waiting = bool(tidy) and not is_ready
+    is_healthy = _is_healthy(case, current)
     return Step(
         state="running" if is_healthy else "starting",
         is_healthy=is_healthy,
         actions=tidy if is_ready else (),
-        reason=case.trail.problem if tidy and not is_ready else "",
-        wake_at=ready if tidy and not is_ready else _good_at(case.trail),
+        reason=case.trail.problem if is_waiting else "",
+        wake_at=ready if is_waiting else _wake_at(case, current),
     )
+
+
+def _is_healthy(case: Case, current: Container) -> bool:
+    if case.replica.workload.health is not None:
+        return case.verdict == "healthy"
+    return _is_followed(case, current) and case.now >= backoff.steady_at(case.trail)
+
+
+def _is_followed(case: Case, current: Container) -> bool:
+    """Return whether the trail is of this life: not yet while a chain starts it."""
+    return case.trail.life == current.life
 
 
 def _tidy(case: Case) -> tuple[Action, ...]:
@@ -137,9 +149,12 @@ def _restart(current: Container) -> tuple[Action, ...]:
     return (kill, Start(slot=slot, container=container, reason="unhealthy"))
 
 
-def _good_at(trail: Trail) -> float | None:
-    """Return when the run counts as a good one, if that changes anything."""
-    return trail.since + backoff.GOOD_RUN if trail.failures else None
+def _wake_at(case: Case, current: Container) -> float | None:
+    """Return when the run counts as steady, or a good one, if that changes anything."""
+    steady_at = backoff.steady_at(case.trail)
+    if case.replica.workload.health is None and case.now < steady_at:
+        return steady_at if _is_followed(case, current) else None
+    return case.trail.since + backoff.GOOD_RUN if case.trail.failures else None
 
 
 def _not_running(case: Case) -> Step:
@@ -147,7 +162,7 @@ def _not_running(case: Case) -> Step:
     if current is not None:
         until = backoff.patience_until(case.trail, current)
         if until is not None:
-            reason = "its process is gone: waiting for Podman's own repair"
+            reason = f"{backoff.ending(current)}: waiting for Podman's own repair"
             wake_at = min(until, case.now + LOOK_AGAIN)
             return Step(state="starting", reason=reason, wake_at=wake_at)
         if current.state in PASSING and current.is_alive:

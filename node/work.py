@@ -140,6 +140,8 @@ class Work:
             )
             self.agent.tell("failed", chain.key, str(error))
             await self._end_orphans()
+        else:
+            self._history = reconcile.performed(self._history, chain, self.clock())
         finally:
             self._busy.discard(chain.key)
             self.bell.look()

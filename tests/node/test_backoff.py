@@ -67,6 +67,22 @@ def test_a_container_never_seen_to_run_is_no_failure():
     assert (trail.failures, trail.is_over) == (0, True)
 
 
+def test_a_run_too_short_to_be_seen_is_counted():
+    """Or a program that ends at once would be started without any pause."""
+    trail = Trail()
+    for number in range(4):
+        trail = backoff.started(trail, 100.0 + number)
+        trail = seen(trail, exited(ALIVE), 100.5 + number)
+    assert (trail.failures, trail.restarts) == (4, 3)
+
+
+def test_a_start_that_is_seen_to_run_is_no_failure():
+    """It counts as a restart once, whoever saw it first."""
+    trail = backoff.started(seen(crashes(1), exited(ALIVE), 101.0), 102.0)
+    trail = seen(trail, replace(ALIVE, pid=99), 102.1)
+    assert (trail.failures, trail.restarts, trail.is_started) == (1, 1, False)
+
+
 def test_an_unhealthy_run_counts_once():
     """It goes on running until its restart is due."""
     trail = seen(Trail(), ALIVE, 100.0)

@@ -459,6 +459,25 @@ def test_a_replica_is_healthy_when_its_probes_say_so():
     assert (after.state, after.healthy) == ("running", True)
 
 
+def test_what_ran_before_this_daemon_is_healthy_at_once():
+    """A restart of the daemon is no news about a container."""
+    wanted = a_replica()
+    model = PodmanModel()
+    model.add(a_container(wanted))
+    assert Device(model).plan([wanted]).statuses[0].healthy
+
+
+def test_a_new_revision_that_changes_nothing_keeps_a_replica_healthy():
+    """The same container has proved itself under the number before."""
+    wanted = a_replica()
+    model = PodmanModel()
+    model.add(a_container(wanted))
+    device = Device(model)
+    device.plan([wanted])
+    status = device.plan([replace(wanted, version=2)]).statuses[0]
+    assert (status.version, status.healthy) == (2, True)
+
+
 def test_a_status_tells_since_when():
     """By the device's clock at the change, not at the look."""
     device = ready(a_replica())

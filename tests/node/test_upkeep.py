@@ -16,8 +16,9 @@ WEB = a_replica()
 
 
 def a_case(current: Container | None, **changes) -> Case:
-    """Return the case of one replica with its container."""
-    made = Case(replica=WEB, host=HOST, current=current, trail=Trail(), now=100.0)
+    """Return the case of one replica with its container, followed for long enough."""
+    trail = Trail(life=current.life if current else "")
+    made = Case(replica=WEB, host=HOST, current=current, trail=trail, now=100.0)
     return replace(made, **changes)
 
 
@@ -25,6 +26,25 @@ def test_what_runs_as_wanted_needs_nothing():
     """The usual look."""
     step = upkeep.decide(a_case(a_container(WEB)))
     assert (step.state, step.is_healthy, step.actions) == ("running", True, ())
+
+
+@pytest.mark.parametrize(
+    ("ran_for", "shown"),
+    [(0.9, ("starting", False)), (backoff.STEADY_AFTER, ("running", True))],
+)
+def test_what_nobody_probes_is_healthy_when_it_lasts(ran_for, shown):
+    """A program that ends at once must not pass for one that works."""
+    current = a_container(WEB)
+    trail = Trail(life=current.life, since=100.0 - ran_for)
+    step = upkeep.decide(a_case(current, trail=trail))
+    assert (step.state, step.is_healthy) == shown
+    assert step.wake_at == (None if step.is_healthy else backoff.steady_at(trail))
+
+
+def test_what_a_chain_is_starting_is_not_healthy_yet():
+    """The trail is still of the life before."""
+    step = upkeep.decide(a_case(a_container(WEB), trail=Trail(life="before")))
+    assert (step.state, step.is_healthy, step.wake_at) == ("starting", False, None)
 
 
 def test_a_second_container_of_a_running_slot_goes():
@@ -66,8 +86,9 @@ def test_what_is_provided_late_is_not_restarted_for_it():
     wanted = a_replica(
         workload=a_workload(secrets={"t": "/run/secrets/t"}), secrets="p"
     )
-    trail = Trail(failures=3, failed_at=99.0, problem="full")
-    case = a_case(a_container(wanted), replica=wanted, trail=trail)
+    current = a_container(wanted)
+    trail = Trail(life=current.life, failures=3, failed_at=99.0, problem="full")
+    case = a_case(current, replica=wanted, trail=trail)
     step = upkeep.decide(case)
     assert (step.state, step.actions, step.reason) == ("running", (), "full")
 
