@@ -24,6 +24,9 @@ from hub.settings import Settings
 BROKER_FOLDER = "broker"
 BEACON_EVERY = 600.0
 """Seconds between the hub's words that what it published is fresh."""
+KEEPALIVE = 10
+"""Seconds; a broker that lost its power says nothing, and this is how long the hub
+takes to find out, twice at most. Devices, who pay for each ping, wait longer."""
 SESSION_FOR = 3600
 """Seconds the broker keeps what devices say for a hub that is away."""
 QUEUE_MAX = 128
@@ -129,6 +132,7 @@ class Link:
             judge=self._judge,
             clean_start=False,
             session_for=SESSION_FOR,
+            keepalive=KEEPALIVE,
             queue_max=QUEUE_MAX,
         )
 
