@@ -8,6 +8,7 @@ hub and broker can be cut, killed and booted apart.
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from edge.lab.substrate import Substrate
 HUB_PORT, BROKER_PORT = 8443, 8883
 READY_WITHIN = 90.0
 """Seconds for all devices to enrol; three take about four on two cores."""
+HUB_WITHIN = 30.0
+"""Seconds for the hub to listen; one on a busy machine."""
 LOOK_EVERY = 0.2
 EXECUTABLE = 0o755
 ROOT = Path(__file__).parents[2]
@@ -167,6 +170,7 @@ class LabFleet:
     def _adopt(self) -> None:
         if home.get(self.context)[1].hub:
             return
+        self._wait_hub()
         self._say("edgectl hub adopt")
         shown = json.loads(
             self._run(
@@ -183,6 +187,19 @@ class LabFleet:
             uses = str(count + SPARE_USES)
             token = self._edgectl(*words, "--uses", uses)
             files.write(self._join_file(site), token.encode())
+
+    def _wait_hub(self) -> None:
+        """Return when the hub listens; raise `LabError` when it does not."""
+        end = time.monotonic() + HUB_WITHIN
+        while self.substrate.pid_of(HUB, HUB_PROGRAM) and time.monotonic() < end:
+            try:
+                socket.create_connection((self.lab.hub.address, HUB_PORT), 1).close()
+            except OSError:
+                time.sleep(LOOK_EVERY)
+            else:
+                return
+        log = self.substrate.log_of(HUB, HUB_PROGRAM)
+        raise LabError(f"cannot start the hub of lab {self.lab.name}: see {log}")
 
     def _hub_words(self) -> tuple[str, ...]:
         state = str(self.lab.hub.state)
