@@ -4,6 +4,7 @@ A cut is a copy of the image under a mounted ext4, taken while the writer stands
 whatever the kernel had only in memory is not in it. Mounting the copy is the boot.
 """
 
+import filecmp
 import hashlib
 import os
 import shutil
@@ -79,10 +80,18 @@ class Machine:
     disk: Path
 
     def cut(self) -> Path:
-        """Return the disk as it would be found after a cut right now."""
-        copy = self.image.with_suffix(".cut")
+        """Return the disk as it would be found after a cut right now.
+
+        A copy takes a moment in which the kernel may still tidy its journal; half of
+        before and half of after is no moment at all. Two equal copies in a row are one.
+        """
+        copy, again = self.image.with_suffix(".cut"), self.image.with_suffix(".again")
         shutil.copyfile(self.image, copy)
-        return copy
+        while True:
+            shutil.copyfile(self.image, again)
+            if filecmp.cmp(copy, again, shallow=False):
+                return copy
+            copy, again = again, copy
 
     @contextmanager
     def booted(self) -> Iterator[Path]:
