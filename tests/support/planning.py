@@ -1,0 +1,76 @@
+"""A device whose containers are only a picture, planned turn by turn."""
+
+from hypothesis import strategies as st
+
+from node import reconcile
+from node.reconcile import Observed
+from node.replica import Container, Replica
+from tests.support.replicas import (
+    HOST,
+    PodmanModel,
+    image_id,
+)
+
+ROUNDS = 40  # far more than the longest way to converge: pull, swap ports, tidy
+
+
+class Device:
+    """A model, a clock and a history, driven by plans."""
+
+    def __init__(self, model: PodmanModel) -> None:
+        self.model = model
+        self.now = 1000.0
+        self.history: reconcile.History = {}
+
+    def plan(self, wanted, **observed) -> reconcile.Plan:
+        seen = Observed(
+            sighting=self.model.sighting, provided=dict(self.model.provided), **observed
+        )
+        plan = reconcile.plan(wanted, seen, self.history, HOST, self.now)
+        self.history = plan.history
+        return plan
+
+    def settle(self, wanted, order=None) -> reconcile.Plan:
+        """Perform plans until one is empty; chains in a drawn interleaving."""
+        for _ in range(ROUNDS):
+            plan = self.plan(wanted)
+            if not plan.actions and plan.wake_at is None:
+                return plan
+            if not plan.actions:
+                self.now = plan.wake_at or self.now
+            for action in interleaved(plan, order):
+                self.model.perform(action)
+                for slot in SLOTS:
+                    assert len(self.model.running(slot)) <= 1
+        raise AssertionError(
+            f"did not converge: {[a.describe() for a in plan.actions]}"
+        )
+
+
+def interleaved(plan, order):
+    """Yield the actions of all chains, each chain's in order, chains mixed by draws."""
+    waiting = [list(chain.actions) for chain in plan.chains]
+    while waiting:
+        index = order.draw(st.integers(0, len(waiting) - 1)) if order else 0
+        yield waiting[index].pop(0)
+        waiting = [chain for chain in waiting if chain]
+
+
+def running(model: PodmanModel, wanted: Replica) -> Container:
+    """Return the one running container of a replica's slot."""
+    (one,) = model.running(wanted.slot)
+    return one
+
+
+def ready(*wanted: Replica) -> Device:
+    """Return a device on which everything wanted runs already."""
+    model = PodmanModel()
+    model.images = {image_id(1), image_id(2)}
+    device = Device(model)
+    device.settle(wanted)
+    return device
+
+
+def kinds(plan: reconcile.Plan) -> list[type]:
+    """Return what a plan does, by the words."""
+    return [type(action) for action in plan.actions]
