@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from node import reconcile
 from node.actions import Remove, Stop
-from tests.support.planning import Device, running
+from tests.support.planning import SLOTS, Device, running
 from tests.support.replicas import (
     PodmanModel,
     a_container,
@@ -18,8 +18,6 @@ from tests.support.replicas import (
     image,
     image_id,
 )
-
-SLOTS = ("web/web.1", "web/web.2", "db/db.1", "db/agent@n1")
 
 
 @st.composite

@@ -11,6 +11,7 @@ from tests.support.replicas import (
     image_id,
 )
 
+SLOTS = ("web/web.1", "web/web.2", "db/db.1", "db/agent@n1")
 ROUNDS = 40  # far more than the longest way to converge: pull, swap ports, tidy
 
 
