@@ -79,6 +79,8 @@ class Hearing:
     events: Buckets = field(default_factory=lambda: Buckets(rate=EVENT_RATE))
     behind: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Device id → streams it holds newer than the hub, as told last."""
+    last: dict[str, dict[str, registry.Counter]] = field(default_factory=dict)
+    """Device id → start of its daemon → the newest report of that since we started."""
 
     def receive(self, state: State, message: Message, now: float) -> Effects:
         """Take in one message at ``now``, seconds since the epoch."""
@@ -134,6 +136,7 @@ class Hearing:
         before = state.heard.get(report.device)
         state.take(accepted)
         state.hear(report, now, None)
+        self._note(state, report)
         after = state.heard[report.device]
         is_other = before is None or before.facts != after.facts
         return Effects(
@@ -145,6 +148,14 @@ class Hearing:
             is_change=True,
             events=self._behind(state, report, now),
         )
+
+    def _note(self, state: State, report: Report) -> None:
+        """Remember how far each start of a device's daemon has counted."""
+        before = self.last.get(report.device, {})
+        known = state.instances.get(report.device, ())
+        kept = {each: before[each] for each in known if each in before}
+        kept[report.instance] = (report.boot, report.seq)
+        self.last[report.device] = kept
 
     def _is_back(self, state: State, device: str, message: Message, now: float) -> bool:
         """Note a live word; return whether the device was offline before it."""
@@ -166,7 +177,8 @@ class Hearing:
         if report is None or newest is None or report.device in state.alarms:
             return NOTHING
         seen = state.instances.get(report.device, ())
-        told = registry.alarm(report, newest.report, seen)
+        last = self.last.get(report.device, {}).get(report.instance)
+        told = registry.alarm(report, newest.report, seen, last)
         if told is None:
             return NOTHING
         state.alarms[report.device] = told

@@ -5,7 +5,8 @@
 - A subject holds at most `CERTIFICATES_MAX` at a time, so that a revocation list stays
   small whatever a stolen device asks for.
 - The same key on two machines shows itself: a report that was overtaken, by an instance
-  of the daemon nobody saw before. A late copy of an old report is by one that was seen.
+  of the daemon nobody saw before, or by one that goes on counting although a later one
+  started. A late copy of an old report is by one that was seen, and says nothing new.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ REUSED_FOR = 0.5
 """Part of its life in which a certificate is handed out again. Devices ask at two
 thirds, by a clock that may be wrong."""
 CERTIFICATES_MAX = 8
+Counter = tuple[int, int]
+"""A report's boot and sequence number."""
 INSTANCES_MAX = 16
 """Starts of a daemon remembered for each device."""
 
@@ -72,12 +75,19 @@ def revoked_names(ledger: Ledger) -> tuple[str, ...]:
     return tuple(sorted(name for name in ledger.names if is_revoked(name, ledger)))
 
 
-def alarm(report: Report, newest: Report, instances: Iterable[str]) -> str | None:
+def alarm(
+    report: Report,
+    newest: Report,
+    instances: Iterable[str],
+    last: Counter | None = None,
+) -> str | None:
     """Return what to tell people of a report that was overtaken, None if harmless.
 
-    ``instances`` are the daemon starts of this device that were accepted before.
+    ``instances`` are the daemon starts of this device that were accepted before;
+    ``last`` is the newest counter heard of the one that made this report, if known.
     """
-    if report.instance in instances:
+    is_news = last is not None and (report.boot, report.seq) > last
+    if report.instance in instances and not is_news:
         return None
     late, held = (f"{each.boot}.{each.seq}" for each in (report, newest))
     return (

@@ -155,6 +155,14 @@ def test_the_same_number_with_other_content_is_a_clone_too(ear: Ear) -> None:
     assert ear.counters == {"report: conflict": 1}
 
 
+def test_a_device_that_counts_on_beside_its_copy_raises_an_alarm(ear: Ear) -> None:
+    """The copy started later, so it is the true one that is overtaken."""
+    ear.report(9)
+    ear.report(1, boot=2, instance="i-2")
+    (event,) = ear.report(10).events
+    assert event.kind == "alarm"
+
+
 def test_an_old_report_of_a_start_that_was_seen_is_no_alarm(ear: Ear) -> None:
     """A broker that was restored says again what it had."""
     ear.report(9)
