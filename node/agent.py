@@ -81,9 +81,13 @@ class Agent:
     def decide(self) -> None:
         """Compute the share anew and remember it before anything acts on it.
 
-        What cannot be remembered is not acted on: then the share stays as it was.
+        What cannot be remembered is not acted on: then the share stays as it was. So
+        it does while the operator's word on this device is damaged, until it is back.
         """
-        ledger = self.ledger
+        ledger, me = self.ledger, self.device.identity.device
+        if ledger.is_hidden(f"node/{me}") and not ledger.is_revoked(me):
+            self._load_revisions()
+            return
         result = share.share(
             self.places,
             ledger.assignment,

@@ -156,8 +156,8 @@ class _Daemon:
         if not self._count_start():
             return False
         with suppress(EdgeError):  # then what was true before
-            ours = self.work.ports
-            self.agent.facts = facts.read(self.images, ours)
+            found = facts.read(self.images, self.work.ports)
+            self.agent.facts = facts.settled(self.agent.facts, found)
         report = self.agent.report(
             counter=(self.counters.boot, self.counters.next()),
             instance=self.counters.instance,

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from edge.errors import RuntimeFailure
 from edge.model import Facts, Port, Protocol
 from node.preflight import Room
@@ -50,6 +52,8 @@ SOCKET_TABLES: tuple[tuple[str, Protocol, str], ...] = (
     ("udp6", "udp", UDP_BOUND),
 )
 PORTS_MAX = 1024
+DISK_NEWS = 0.1
+"""Part of the free disk that has to come or go before it is told."""
 LOOPBACK = ("0100007F", "00000000000000000000000001000000")  # as /proc/net writes them
 FIRST_EPHEMERAL = 32_768  # udp sockets above it belong to clients (ip(7))
 
@@ -75,6 +79,15 @@ def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -
         devices=_devices(devices),
         ports=taken_ports(Path("/proc/net"), ours),
     )
+
+
+def settled(before: Facts, now: Facts) -> Facts:
+    """Return ``now`` without what changes all the time and tells nothing.
+
+    The hub thinks anew when facts changed; some bytes of log are no reason.
+    """
+    is_much = abs(now.disk - before.disk) > DISK_NEWS * before.disk
+    return now if is_much else msgspec.structs.replace(now, disk=before.disk)
 
 
 def room(store: Path) -> Room:

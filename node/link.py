@@ -7,6 +7,7 @@ counts. A broker that is away only means that the hub learns later.
 
 import asyncio
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import urlsplit
@@ -45,6 +46,8 @@ class Link:
     """Set while the broker refuses us: the certificate may have to be renewed."""
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on every new connection: what was told before may be lost."""
+    _renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is a certificate for who could not connect without."""
     _broker: Broker | None = None
     _trust: int = 0
     """The version of the trust document the connection was made by."""
@@ -76,9 +79,16 @@ class Link:
                 self.state = str(error)
                 self.agent.tell("failed", "link", str(error))
                 self.refused.set()
-                await asyncio.sleep(SETTINGS_AGAIN)
+                await self._try_again()
             else:
                 await self._serve(settings)
+
+    async def _try_again(self) -> None:
+        """Wait until what was missing may be there."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTINGS_AGAIN):
+                await self._renewed.wait()
+        self._renewed.clear()
 
     async def _serve(self, settings: connection.Settings) -> None:
         async with Broker(settings, rng=self.rng) as broker:
@@ -119,6 +129,7 @@ class Link:
         """
         self.refused.clear()
         if self._broker is None:
+            self._renewed.set()
             return
         try:
             settings = self.settings()

@@ -9,8 +9,8 @@ use), a file of counters, the places it runs. Rules:
   it again because the report no longer lists it.
 - The trust chain is kept whole: it is what everything else is judged by. Without it
   nothing is set aside and nothing is guessed: `load` refuses.
-- What no hub sends again (trust, voucher, member) is kept twice, so that one damaged
-  block of flash does not cost the device its membership.
+- What says who the device is and what it may be given (trust, voucher, member, node)
+  is kept twice: one damaged block of flash costs neither membership nor labels.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ CHAIN = (
     "beacon",
 )
 """The order of replay: what is judged by something comes after it."""
-VITAL = ("trust", "voucher", "member")
+VITAL = ("trust", "voucher", "member", "node")
 """Kinds a device cannot be without."""
 
 

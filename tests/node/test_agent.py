@@ -209,6 +209,31 @@ def sealed_for(who: Agent) -> bytes:
     return a.signed(outside)
 
 
+def test_a_lost_word_on_this_device_stops_nothing(folder):
+    """Its labels are unknown until it comes again; that is no cause to stop."""
+    who = agent(folder)
+    word = documents.Node(
+        fleet=a.FLEET,
+        device=who.device.identity.device,
+        name="n1",
+        version=1,
+        issued_at=a.NOW,
+        member=who.ledger.members[who.device.identity.device].digest,
+        site="home",
+        labels={"role": "sensor"},
+    )
+    made = a.deployment(workloads=(a.workload(require={"role": "sensor"}),))
+    messages = [a.signed(word), a.signed(made), assigned(who, WEB)]
+    who.receive(envelope.bundle(messages))
+    assert [each.slot for each in who.replicas()] == ["web/web.1"]
+    for each in folder.glob("*/node+*.json"):
+        each.write_bytes(b"")
+    again = agent(folder)
+    assert [each.slot for each in again.replicas()] == ["web/web.1"]
+    again.receive(envelope.bundle(messages))
+    assert [each.slot for each in again.replicas()] == ["web/web.1"]
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     """Let no file of this process grow, as on a disk without a free block."""

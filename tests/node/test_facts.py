@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from edge.errors import RuntimeFailure
 from edge.model import Port
 from node import facts
+from tests.support import builders as a
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr
    0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000
@@ -80,3 +82,17 @@ def test_a_port_is_told_with_its_protocol(tmp_path):
         Port(host=5353, container=5353, protocol="udp"),
         Port(host=8080, container=8080, protocol="tcp"),
     )
+
+
+@pytest.mark.parametrize(("disk", "told"), [(95, 100), (105, 100), (80, 80)])
+def test_free_disk_is_told_when_it_changed_by_a_tenth(disk, told):
+    """A log that grows is no news."""
+    before, now = (replace(a.facts(), disk=size) for size in (100, disk))
+    assert facts.settled(before, now).disk == told
+
+
+def test_a_port_that_was_taken_is_told():
+    """It decides what may be placed here."""
+    ports = (Port(host=80, container=80, protocol="tcp"),)
+    now = replace(a.facts(), ports=ports)
+    assert facts.settled(a.facts(), now).ports == ports
