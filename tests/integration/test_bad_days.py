@@ -223,7 +223,7 @@ def test_a_crash_loop_backs_off_and_blocks_nothing(fleet):
     node = places(fleet)["loop/loop.1"]
     wait(
         lambda: "trying again after 4 s" in fleet.run(node, "edge-node status"),
-        "the pauses to have doubled to four seconds",
+        "the pauses to have doubled twice",
     )
     assert "exit code 3" in fleet.run(node, "edge-node status")
     began = time.monotonic()
