@@ -55,7 +55,7 @@ def pids(lab: Lab, program: str, machine: str) -> list[int]:
     """Return the processes of a program that the lab started on a machine."""
     home = str(lab.machine(machine))
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in processes():
         words = content(Path("/proc", pid, "cmdline")).split(b"\0")
         line = b" ".join(words).decode(errors="replace")
         if program in line and home in line:
@@ -160,8 +160,13 @@ def content(path: Path) -> bytes:
     """Return a file's bytes, none when the running fleet removed it meanwhile."""
     try:
         return path.read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # also what a process that just ended gives
         return b""
+
+
+def processes() -> list[str]:
+    """Return the numbers of all processes of this host."""
+    return [each.name for each in Path("/proc").iterdir() if each.name.isdigit()]
 
 
 def test_the_search_for_the_secret_finds_it():
@@ -188,7 +193,7 @@ def test_the_secret_is_nowhere_else(fleet):
     messages = [path for path in messages if path.is_file()]
     assert database is None or database in messages
     assert not [path for path in messages if is_inside(needle, content(path))]
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in processes():
         for words in ("cmdline", "environ"):
             assert needle not in content(Path("/proc", pid, words)), (pid, words)
     (container,) = fleet.containers("n1", "sensor")
