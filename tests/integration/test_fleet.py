@@ -193,9 +193,9 @@ def test_the_secret_is_nowhere_else(fleet):
     messages = [path for path in messages if path.is_file()]
     assert database is None or database in messages
     assert not [path for path in messages if is_inside(needle, content(path))]
-    for pid in processes():
+    for number in processes():
         for words in ("cmdline", "environ"):
-            assert needle not in content(Path("/proc", pid, words)), (pid, words)
+            assert needle not in content(Path("/proc", number, words)), (number, words)
     (container,) = fleet.containers("n1", "sensor")
     shown = fleet.run("n1", f"podman inspect {container}; podman logs {container}")
     assert SECRET not in shown
