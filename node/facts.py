@@ -12,6 +12,7 @@ import msgspec
 
 from edge.errors import RuntimeFailure
 from edge.model import Facts, Port, Protocol
+from node import listeners
 from node.preflight import Room
 
 ARCHITECTURES = {
@@ -77,7 +78,7 @@ def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -
         disk=space.disk_free,
         model=_model(Path("/")),
         devices=_devices(devices),
-        ports=taken_ports(Path("/proc/net"), ours),
+        ports=taken_ports(Path("/proc/net"), ours, listeners.tcp()),
     )
 
 
@@ -128,11 +129,18 @@ def parse_sockets(text: str, state: str) -> set[int]:
     return found
 
 
-def taken_ports(tables: Path, ours: Iterable[Port]) -> tuple[Port, ...]:
-    """Return the ports others listen on, from a folder such as /proc/net."""
+def taken_ports(
+    tables: Path, ours: Iterable[Port], tcp: set[int] | None = None
+) -> tuple[Port, ...]:
+    """Return the ports others listen on, from a folder such as /proc/net.
+
+    Where those of ``tcp`` are known, its tables are not read.
+    """
     mine = {(port.host, port.protocol) for port in ours}
-    taken: set[tuple[int, Protocol]] = set()
+    taken: set[tuple[int, Protocol]] = {(number, "tcp") for number in tcp or ()}
     for name, protocol, state in SOCKET_TABLES:
+        if protocol == "tcp" and tcp is not None:
+            continue
         text = _text(tables / name)
         taken |= {(number, protocol) for number in parse_sockets(text, state)}
     left = sorted(taken - mine)[:PORTS_MAX]
