@@ -35,6 +35,7 @@ health = { http = "http://:80/healthz", every = "1s" }
 PORTS = {"n1": 8080, "shy": 8081, "full": 8082, "old": 8083}
 SHORT = 0.00007
 """Days a certificate lives in these tests: six seconds."""
+USUAL = 90.0
 NOT_ALLOWED = 4
 
 
@@ -385,18 +386,21 @@ def test_a_damaged_database_is_refused(fleet, place):
     wait(lambda: fleet.rows_or_none("get", "nodes"), "the hub to answer again")
 
 
-def shorten_certificates(fleet: Lab) -> None:
-    """Have the hub issue certificates that end before a test does."""
+def restart_hub(fleet: Lab, *, certificate_days: float) -> None:
+    """Start the hub again, and its broker, with another life for certificates."""
     hands.end_daemon(fleet, "hub", "edge-hub")
-    with (fleet.machine("hub") / "state" / "hub.toml").open("a") as file:
-        file.write(f"certificate_days = {SHORT}\n")
+    path = fleet.machine("hub") / "state" / "hub.toml"
+    lines = path.read_text().splitlines()
+    kept = [each for each in lines if not each.startswith("certificate_days")]
+    kept.append(f"certificate_days = {certificate_days}\n")
+    path.write_text("\n".join(kept))
     fleet.lab("start", "hub")
     wait(lambda: fleet.rows_or_none("get", "nodes"), "the hub to answer again")
 
 
 def test_a_device_without_a_clock(fleet, tmp_path):
     """1970: it joins, runs, renews an ended certificate; 2100 and back: it plays on."""
-    shorten_certificates(fleet)
+    restart_hub(fleet, certificate_days=SHORT)
     clock = Clock(tmp_path / "clock")
     clock.set("@1970-01-02 00:00:00")
     join = token(fleet, "--label", "device=old")
@@ -417,7 +421,7 @@ def test_a_device_without_a_clock(fleet, tmp_path):
         )
         wait(
             lambda: any(
-                "it is 2100-01-02 here" in each for each in device.events("refused")
+                "it is 2100-" in each for each in device.events("refused")
             ),
             "the device to say that the operator's key ended long ago",
         )
@@ -431,9 +435,8 @@ def renew_when_ended(fleet: Lab, device: Hand, issued_at: float, first: bytes) -
     before = life(fleet, "n2", "old")
     ends_at = issued_at + SHORT * 24 * 3600
     time.sleep(max(0.0, ends_at + 1 - time.time()))
-    hands.end_daemon(fleet, "hub", "edge-hub")  # and its broker with it
-    booted_at = time.time()
-    fleet.lab("start", "hub")
+    restarted_at = time.time()
+    restart_hub(fleet, certificate_days=USUAL)
     wait(lambda: device.certificate != first, "a new certificate")
-    wait(lambda: heard(fleet, "old") > booted_at, "the device to be connected again")
+    wait(lambda: heard(fleet, "old") > restarted_at, "the device to be connected again")
     assert life(fleet, "n2", "old") == before
