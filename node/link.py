@@ -184,6 +184,7 @@ class Link:
                 self.fresh.set()
             case Disconnected():
                 self.state = event.reason
+                self.told.set()  # whoever asks this device should hear of it
                 if event.is_refusal:
                     self.refused.set()
             case Message():
