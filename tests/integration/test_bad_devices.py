@@ -420,9 +420,7 @@ def test_a_device_without_a_clock(fleet, tmp_path):
             code=7,
         )
         wait(
-            lambda: any(
-                "it is 2100-" in each for each in device.events("refused")
-            ),
+            lambda: any("it is 2100-" in each for each in device.events("refused")),
             "the device to say that the operator's key ended long ago",
         )
         assert life(fleet, "n2", "old") == before
