@@ -117,8 +117,10 @@ def _workload(slot: str) -> str:
 def _line(row: ReplicaRow) -> str:
     place = f" on {row.node}" if row.node else ""
     state = "healthy" if row.healthy else row.state
+    is_behind = row.revision and row.wanted and row.revision != row.wanted
+    revision = f" at revision {row.revision}" if is_behind else ""
     reason = f" ({row.reason})" if row.reason and not row.healthy else ""
-    return f"{row.replica}{place}: {state}{reason}"
+    return f"{row.replica}{place}: {state}{revision}{reason}"
 
 
 def _trouble(row: ReplicaRow) -> str:

@@ -95,6 +95,13 @@ def test_many_restarts_fail_the_deploy():
     assert verdict == Failed(problems=("web.2 on n2 starting after 3 restarts: 500",))
 
 
+def test_what_still_runs_the_revision_before_says_so():
+    """Healthy alone would sound as if it were done."""
+    assert progress.lines([row(2, revision=1)]) == (
+        "web.2 on n2: healthy at revision 1",
+    )
+
+
 def test_restarts_of_a_healthy_replica_are_history():
     """It got there."""
     assert judge(status(row(1), row(2, restarts=9))) == Done(total=2)
