@@ -17,7 +17,7 @@ demo:
     {{ root }} python -m edge.lab.demo
 
 # everything that CI runs: style, types, arrows, unit tests and laws, the real parts
-test: _format lint types arch unit integration
+test: _format lint types arch unit _sim integration (chaos "40")
 
 # before each commit: format, lint, types, arrows, quick tests; offline, < 1 min
 check: _format lint types arch quick
@@ -46,19 +46,54 @@ arch:
 # one file per module, and a glance at each law
 quick *ARGS:
     pytest -n 2 --hypothesis-profile=quick --ignore=tests/adversary \
-        --ignore=tests/integration --ignore=tests/bench {{ ARGS }} tests
+        --ignore=tests/integration --ignore=tests/bench --ignore=tests/chaos \
+        --ignore=tests/sim {{ ARGS }} tests
 
 # one file per module, the laws in full, and a share of the adversary's attempts
 unit *ARGS:
-    pytest -n 2 --ignore=tests/integration --ignore=tests/bench {{ ARGS }} tests
+    pytest -n 2 --ignore=tests/integration --ignore=tests/bench \
+        --ignore=tests/chaos {{ ARGS }} tests
 
 # tests against real Mosquitto, Podman and network namespaces, as root
 integration *ARGS:
     {{ root }} pytest -p no:cacheprovider {{ ARGS }} tests/integration
 
+# fleets in virtual time on fresh seeds: three minutes of them, at least 300
+sim *ARGS:
+    python -m tests.sim.campaign general --seeds 300 --seconds 180 {{ ARGS }}
+
+# Every law on fresh seeds, about three minutes of them; one that breaks names its seed.
+[private]
+_sim:
+    python -m tests.sim.campaign general --seeds 120
+    python -m tests.sim.campaign strict --seeds 180
+    python -m tests.sim.campaign rollouts --seeds 30
+
+# `strict` replicas on very bad days of six virtual minutes: `just sim-strict 10000`
+sim-strict SEEDS="300" *ARGS:
+    python -m tests.sim.campaign strict --seeds {{ SEEDS }} {{ ARGS }}
+
+# a thousand devices in ten waves, a hub that forgets: `just sim-rollouts 1000`
+sim-rollouts SEEDS="100" *ARGS:
+    python -m tests.sim.campaign rollouts --seeds {{ SEEDS }} {{ ARGS }}
+
+# an hour of 20 % loss, 50 to 250 ms and a busy processor: no false deaths
+sim-quiet SEEDS="10" *ARGS:
+    python -m tests.sim.campaign quiet --seeds {{ SEEDS }} {{ ARGS }}
+
 # 100,000 forged, replayed and mutated messages against the real code
 adversary *ARGS:
     TUTTI_MUTATIONS=100000 pytest {{ ARGS }} tests/adversary
+
+# a storm of faults on real parts, as root: `just chaos 600`, `just chaos 600 SEED`
+chaos SECONDS="600" SEED="0":
+    {{ root }} env TUTTI_CHAOS_SECONDS={{ SECONDS }} TUTTI_CHAOS_SEED={{ SEED }} \
+        pytest -p no:cacheprovider -s tests/chaos
+
+# a strict replica loses its device, round after round, as root: `just rounds 200`
+rounds ROUNDS="200" SEED="0":
+    {{ root }} env TUTTI_ROUNDS={{ ROUNDS }} TUTTI_ROUNDS_SEED={{ SEED }} \
+        pytest -p no:cacheprovider -s tests/chaos/test_rounds.py
 
 # one figure of docs/benchmarks.md, measured on this machine; no NAME lists them
 bench NAME="" *ARGS:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from edge.names import (
     Counter,
     Digest,
+    KeyText,
     Labels,
     Name,
     Seconds,
@@ -26,6 +27,7 @@ from edge.names import (
 MIB = 1024 * 1024
 
 Failover = Literal["available", "strict", "none"]
+Rejoin = Literal["keep_original", "keep_taker", "keep_longest"]
 Network = Literal["bridge", "host", "none"]
 Protocol = Literal["tcp", "udp"]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
@@ -139,6 +141,10 @@ class Workload(Value, frozen=True):
     every: Short = ""
     """``key=value``: one copy on every device that carries the label; ``*``: on all."""
     failover: Failover = "none"
+    rejoin: Rejoin = "keep_longest"
+    """Which copy stays when a device that was taken for dead is back."""
+    lease: Annotated[float, Meta(ge=3, le=3600)] = 8.0
+    """Seconds a ``strict`` replica may run on one round of grants."""
     require: Labels = {}
     """Labels a device must carry, ``fact.`` ones included."""
     prefer: Labels = {}
@@ -197,6 +203,8 @@ class ReplicaStatus(Value, frozen=True):
     since: Seconds = 0.0
     """Seconds since the epoch, by the device's clock, of the last change."""
     restarts: Counter = 0
+    proved: bool = False
+    """Whether this version has been healthy here for as long as its rollout asks."""
     reason: Text = ""
     """Why it is not running or not healthy; a sentence for people."""
 
@@ -222,3 +230,45 @@ class Held(Value, frozen=True):
     stream: Short
     version: Counter
     digest: Digest
+
+
+class SealedText(Value, frozen=True):
+    """Text in a box, and the key of the box sealed to each who may read it."""
+
+    box: Annotated[str, Meta(max_length=8192)]
+    """Nonce and box (XSalsa20-Poly1305), base64url."""
+    keys: Annotated[
+        dict[KeyText, Annotated[str, Meta(max_length=128)]], Meta(max_length=64)
+    ]
+    """Sealing key of a reader → the box's key, sealed to it, base64url."""
+
+
+class Failure(Value, frozen=True):
+    """A version that failed its trial on this device: advice, never an order."""
+
+    slot: SlotName
+    deployment: Name
+    version: Counter
+    at: Seconds = 0.0
+    """Seconds since the epoch, by the device's clock."""
+    reason: Text = ""
+    log: Annotated[str, Meta(max_length=4096)] = ""
+    """Read, as golden samples ask for, and written by nobody: see `sealed_log`."""
+    sealed_log: SealedText | None = None
+    """The last lines it wrote: nobody's business on the way to the operators."""
+
+
+NeighbourState = Literal["unknown", "alive", "suspect", "dead", "leaving"]
+
+
+class Neighbour(Value, frozen=True):
+    """Another device of the site, as one device sees it over the mesh."""
+
+    device: Short
+    name: Name
+    state: NeighbourState
+    reason: Text = ""
+    has_hub: bool = False
+    """Whether it says that its own link to the hub is up."""
+    beat: Annotated[str, Meta(max_length=512)] = ""
+    """Its newest signed sign of life, base64url, where it has no link to the hub."""

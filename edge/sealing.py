@@ -102,6 +102,29 @@ class OpeningKey:
             raise TrustError("not-sealed-to-us", problem) from error
 
 
+class PairKey:
+    """The key that two X25519 owners share; either seals for the other with it."""
+
+    def __init__(self, private: bytes, public: str) -> None:
+        """Agree once; raise `TrustError` for a key that keeps no secret."""
+        try:
+            self._key = sodium.crypto_box_beforenm(from_text(public), private)
+        except (CryptoError, ValueError, TypeError) as error:
+            problem = f"cannot agree with {public[:64]!r}: it is no key that keeps one"
+            raise TrustError("malformed", problem) from error
+
+    def seal(self, nonce: bytes, content: bytes) -> bytes:
+        """Return the box, 16 bytes longer; a nonce of 24 bytes is used only once."""
+        return sodium.crypto_box_easy_afternm(content, nonce, self._key)
+
+    def open(self, nonce: bytes, box: bytes) -> bytes | None:
+        """Return what the other one sealed, None for anything else."""
+        try:
+            return sodium.crypto_box_open_easy_afternm(box, nonce, self._key)
+        except (CryptoError, ValueError, TypeError):
+            return None
+
+
 def exchange_public(private: bytes) -> str:
     """Return the X25519 public key of 32 private bytes (RFC 7748 clamps them).
 
@@ -141,6 +164,30 @@ def is_signed(public: str, message: bytes, signature: str) -> bool:
     except (CryptoError, ValueError, TypeError):
         return False
     return True
+
+
+def lock(key: bytes, content: bytes) -> bytes:
+    """Return ``content`` in a box that a key of 32 bytes opens, nonce in front."""
+    nonce = sodium.randombytes(sodium.crypto_secretbox_NONCEBYTES)
+    return nonce + sodium.crypto_secretbox(content, nonce, key)
+
+
+def unlock(key: bytes, box: bytes) -> bytes:
+    """Return what was locked with a key; raise `TrustError` if it was not."""
+    nonce, rest = (
+        box[: sodium.crypto_secretbox_NONCEBYTES],
+        box[sodium.crypto_secretbox_NONCEBYTES :],
+    )
+    try:
+        return sodium.crypto_secretbox_open(rest, nonce, key)
+    except (CryptoError, TypeError, ValueError) as error:
+        problem = "cannot open a box: it was not locked with this key"
+        raise TrustError("malformed", problem) from error
+
+
+def new_key() -> bytes:
+    """Return a fresh key for `lock`."""
+    return sodium.randombytes(sodium.crypto_secretbox_KEYBYTES)
 
 
 def seal(public: str, content: bytes) -> bytes:

@@ -34,6 +34,26 @@ def desired(fleet: FleetName, node: NodeName) -> str:
     return f"{root(fleet)}/nodes/{node}/desired"
 
 
+def plan(fleet: FleetName, node: NodeName) -> str:
+    """Return where a node finds its site's plan, and what that rests on."""
+    return f"{root(fleet)}/nodes/{node}/plan"
+
+
+def wanted(fleet: FleetName, node: NodeName) -> str:
+    """Return where a node reads which streams the hub lost and asks it for."""
+    return f"{root(fleet)}/nodes/{node}/wanted"
+
+
+def documents(fleet: FleetName, node: NodeName) -> str:
+    """Return where a node hands in what the hub asked it for."""
+    return f"{root(fleet)}/nodes/{node}/documents"
+
+
+def mesh(fleet: FleetName, to: NodeName, sender: NodeName) -> str:
+    """Return where one node leaves mesh datagrams for another."""
+    return f"{root(fleet)}/nodes/{to}/mesh/{sender}"
+
+
 def secrets(fleet: FleetName, node: NodeName) -> str:
     """Return where a node finds the secrets sealed to it."""
     return f"{root(fleet)}/nodes/{node}/secrets"
@@ -66,14 +86,18 @@ def for_node(fleet: FleetName, node: NodeName) -> tuple[str, ...]:
         revocation(fleet),
         beacon(fleet),
         desired(fleet, node),
+        plan(fleet, node),
+        wanted(fleet, node),
         secrets(fleet, node),
+        f"{root(fleet)}/nodes/{node}/mesh/+",
     )
 
 
 def for_hub(fleet: FleetName) -> tuple[str, ...]:
     """Return what the hub subscribes to."""
     nodes = f"{root(fleet)}/nodes/+"
-    return (f"{nodes}/report", f"{nodes}/status", f"{nodes}/event")
+    leaves = ("report", "status", "event", "documents")
+    return tuple(f"{nodes}/{leaf}" for leaf in leaves)
 
 
 def parse_node(fleet: FleetName, topic: str) -> tuple[NodeName, str] | None:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from edge import envelope
 from edge.errors import RequestError, StoreError
 from edge.names import is_name
-from hub import exchange, openapi, registry, rows
+from hub import exchange, openapi, registry, rollout_rows, rows
 from hub.desk import Desk
 from hub.exchange import JSON, NOT_FOUND
 from hub.intake import FORBIDDEN, STATUSES
@@ -38,6 +38,7 @@ behind one router may enrol at once, and again after a power cut."""
 SESSION_MAX = 16 * 1024  # bytes of an answered challenge
 NODES_MAX = 1000
 EVENTS_MAX = 1000
+VERSION_DIGITS = 16
 TOKEN_BYTES = 32
 UNAUTHORISED, TOO_MANY = 401, 429
 
@@ -89,6 +90,12 @@ class Api:
             Route("/v1/replicas", guarded(self.replicas)),
             Route("/v1/deployments", guarded(self.deployments)),
             Route("/v1/deployments/{name}", guarded(self.deployment)),
+            Route("/v1/deployments/{name}/revisions", guarded(self.revisions)),
+            Route(
+                "/v1/deployments/{name}/revisions/{version}",
+                guarded(self.revision),
+            ),
+            Route("/v1/rollouts/{name}", guarded(self.rollout)),
             Route("/v1/vouchers", guarded(self.vouchers)),
             Route("/v1/events", guarded(self.events)),
             Route("/v1/counters", guarded(self.counters)),
@@ -107,6 +114,7 @@ class Api:
                 "broker": self._word.broker,
                 "version": self._word.version,
                 "adopted": state.is_adopted,
+                "asks_for": state.recovery.said,
             }
         )
 
@@ -180,6 +188,31 @@ class Api:
         name = request.path_params["name"]
         return await self._polled(request, lambda: self._deployment(name))
 
+    async def revisions(self, request: Request) -> Response:
+        """Return the versions of a deployment that are kept, oldest first."""
+        name = request.path_params["name"]
+        lineage = self._desk.state.shelf.lineage
+        found = rollout_rows.revisions(lineage, name) if is_name(name) else []
+        if not found:
+            raise _no_deployment(name)
+        return exchange.as_json(found)
+
+    async def revision(self, request: Request) -> Response:
+        """Return one version of a deployment as it was signed."""
+        name, version = request.path_params["name"], request.path_params["version"]
+        is_number = version.isascii() and version.isdigit()
+        number = int(version) if is_number and len(version) <= VERSION_DIGITS else 0
+        found = self._desk.state.shelf.lineage.revision(name, number)
+        if found is None:
+            problem = f"version {version[:VERSION_DIGITS]} of {name[:63]!r} is not kept"
+            raise RequestError(NOT_FOUND, "not-found", problem)
+        return Response(found.envelope, media_type=JSON)
+
+    async def rollout(self, request: Request) -> Response:
+        """Return how the rollout of a deployment stands."""
+        name = request.path_params["name"]
+        return await self._polled(request, lambda: self._rollout(name))
+
     async def vouchers(self, request: Request) -> Response:
         """Return join tokens and how often they were used."""
         return await self._polled(
@@ -240,11 +273,22 @@ class Api:
     def _deployment(self, name: str) -> rows.Row:
         found = rows.deployment(self._view(), name) if is_name(name) else None
         if found is None:
-            problem = f"there is no deployment {name[:63]!r}"
-            raise RequestError(NOT_FOUND, "not-found", problem)
+            raise _no_deployment(name)
+        return found
+
+    def _rollout(self, name: str) -> rows.Row:
+        shown = rollout_rows.view(self._desk.state, self._desk.clock())
+        found = rollout_rows.rollout(shown, name) if is_name(name) else None
+        if found is None:
+            raise _no_deployment(name)
         return found
 
     async def _polled(self, request: Request, look: Callable[[], object]) -> Response:
         known = request.headers.get("if-none-match", "")
         wait = exchange.wait(request) if known else 0.0
         return exchange.tagged(await self.poll.answer(look, known, wait), known)
+
+
+def _no_deployment(name: str) -> RequestError:
+    problem = f"there is no deployment {name[:63]!r}"
+    return RequestError(NOT_FOUND, "not-found", problem)

@@ -60,4 +60,6 @@ def read(store: Store) -> Disk:
         reports=store.reports(),
         holdings=store.holdings(),
         certificates=store.certificates(),
+        rollouts=store.rollouts(),
+        evidence=store.evidence(),
     )

@@ -38,6 +38,10 @@ FLUSH_EVERY = 1.0
 """Seconds until what devices said is on disk; they would say it again."""
 DECIDE_EVERY = 60.0
 """Seconds after which the fleet is looked at although nothing seems to have changed."""
+DECIDE_AFTER = 0.1
+"""Seconds after a decision until the next that a rollout asks for, at the earliest."""
+WAIT_LOOK = 1.0
+"""Seconds between looks whether a restored hub may go on."""
 REST = 2.0
 """Times as long as a decision took, until the next that nobody waits for."""
 UPKEEP_EVERY = 24 * 3600.0
@@ -142,7 +146,7 @@ async def _deciding(desk: Desk) -> None:
     due = desk.agenda.to_decide
     while True:
         try:
-            async with asyncio.timeout(DECIDE_EVERY):
+            async with asyncio.timeout(patience(desk)):
                 await due.wait()
         except TimeoutError:
             pass
@@ -151,6 +155,15 @@ async def _deciding(desk: Desk) -> None:
         if not await _tried(desk.decide):
             due.set()
         await asyncio.sleep((loop.time() - began) * REST)
+
+
+def patience(desk: Desk) -> float:
+    """Return the seconds until the next decision that nobody asks for."""
+    if desk.state.recovery.is_asking:
+        return WAIT_LOOK
+    at = desk.state.decides_at
+    left = DECIDE_EVERY if at is None else at - desk.clock()
+    return min(max(left, DECIDE_AFTER), DECIDE_EVERY)
 
 
 async def _upkeep(desk: Desk, settings: Settings, context: ssl.SSLContext) -> None:

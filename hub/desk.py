@@ -11,14 +11,24 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge import documents, envelope
+from edge.documents import Assignment, Document, Plan
 from edge.errors import WireError
 from edge.mqtt import Message
 from edge.placement import explain
 from edge.trust import Accepted, Refused
-from hub import adoption, decision, intake, records
+from hub import (
+    adoption,
+    decision,
+    intake,
+    records,
+    recovery,
+    retrieval,
+    staging,
+    telling,
+)
 from hub.adoption import Adopted, Offer
 from hub.agenda import Agenda, Changes
 from hub.archive import Archive
@@ -30,6 +40,7 @@ from hub.identity import Identity
 from hub.intake import Result, Taken
 from hub.records import Batch
 from hub.registry import Issued
+from hub.retrieval import Retrieval
 from hub.state import Disk, State, restore
 
 NAMED_MAX = 10
@@ -61,6 +72,7 @@ class Desk:
         self.adopted = asyncio.Event()
         self.state = restore(me.key.public, Disk(meta={}))
         self._office = Office(identity=me, life=certificate_for)
+        self._retrieval = Retrieval(self.agenda, self.changes, self.tell)
         self._hearing = Hearing(counters=self.backlog.counters)
         self._lock = asyncio.Lock()
         self._is_stale = True
@@ -96,10 +108,36 @@ class Desk:
         effects = self._hearing.receive(self.state, message, self.clock())
         self._follow(effects)
 
+    async def hand_in(self, message: Message) -> None:
+        """Take in what a device was asked for after this hub lost it."""
+        async with self._writing():
+            now = self.clock()
+            sender = retrieval.sender(self.state, message)
+            found = retrieval.unbundled(message.payload)
+            if sender is None or not found:
+                self.backlog.counters["documents: not-asked"] += 1
+                return
+            taken = intake.take_back(self.state, found, now)
+            named = recovery.holdings(taken.assignments, self.state.holdings)
+            self.state.holdings.update(named)
+            batch = replace(_batch(None, (), now, taken.accepted), holdings=named)
+            await self.archive.commit(batch)
+            if taken.accepted:
+                self.state.recovery.extend(sender.device, now)
+        self._announce((), taken)
+        for refused in taken.all_refused:
+            self.backlog.refuse(refused, now)
+        report = self._retrieval.came(self.state, sender, found, now)
+        if report is not None:
+            self.hear(report)
+
     async def decide(self) -> None:
         """Look at the whole fleet, and sign and store what should change."""
         async with self._writing():
             now = self.clock()
+            self._retrieval.settle(self.state, now)
+            if self.state.recovery.is_asking:
+                return
             made = decision.decide(self.state, now)
             signed = self._sign(made)
             await self.archive.commit(_batch(made, signed, now))
@@ -107,7 +145,7 @@ class Desk:
 
     async def beacon(self) -> None:
         """Say that what was published is fresh."""
-        if not self.state.is_adopted:
+        if not self.state.is_adopted or self.state.recovery.is_asking:
             return
         async with self._writing():
             now = self.clock()
@@ -171,19 +209,27 @@ class Desk:
                 reports=reports.values(),
                 holdings=disk.holdings,
                 certificates=disk.certificates,
+                rollouts=disk.rollouts,
+                evidence=disk.evidence,
             ),
         )
         self.state.presence = before.presence
         self.state.broker_since = before.broker_since
+        self.state.listens_since = before.listens_since
         self.state.alarms = before.alarms
+        self.state.recovery = before.recovery
+        self.state.beats = before.beats
         self._meta = dict(disk.meta)
         self._is_stale = False
+        # Rollouts are not in memory before they are looked at again.
+        self.agenda.to_decide.set()
 
     async def _take(self, envelopes: Sequence[bytes]) -> Answer:
         now = self.clock()
         taken = intake.take(self.state, envelopes, now)
         results, issued = self._office.certify(self.state, taken, now)
-        made = decision.decide(self.state, now) if taken.is_moving else None
+        is_due = taken.is_moving and not self.state.recovery.is_asking
+        made = decision.decide(self.state, now) if is_due else None
         signed = self._sign(made) if made else ()
         batch = _batch(made, signed, now, taken.accepted, issued)
         await self.archive.commit(batch)
@@ -213,11 +259,22 @@ class Desk:
         """Sign what was decided, and believe it."""
         key = self.identity.key
         before = {each.slot for each in self.state.placement.unplaced}
-        signed = tuple(decision.sign(each, key) for each in made.plan.assignments)
+        rollouts, evidence = dict(self.state.rollouts), self.state.evidence
+        signed = tuple(decision.sign(each, key) for each in made.documents)
         decision.apply(self.state, made, signed)
         new = [each for each in made.placement.unplaced if each.slot not in before]
         for each in new[:NAMED_MAX]:
             self.tell("unplaced", each.slot, explain(each))
+        for name, text in telling.of(rollouts, made.courses):
+            self.tell("rollout", name, text)
+        for name, text in telling.stranded(evidence, made.evidence, made.courses):
+            self.tell("rollout", name, text)
+        if evidence != self.state.evidence:
+            self.agenda.publish(*staging.lagging(made.courses.values()))
+        for slot, held in made.plan.learned.items():
+            self.tell("takeover", slot, f"{held.node} holds it in term {held.term}")
+        for site, problem in made.succession.problems:
+            self.tell("unplanned", site, f"site {site} is too large: {problem}")
         return signed
 
     def _announce(self, signed: Sequence[Signed], taken: Taken | None = None) -> None:
@@ -230,11 +287,21 @@ class Desk:
         if taken:
             self._after(taken)
         if signed:
-            nodes = [str(getattr(each.document, "node", "")) for each in signed]
-            self.agenda.publish(*nodes)
-            self.tell("assigned", _named(nodes), "signed a new assignment")
+            self._announce_own([each.document for each in signed])
         if signed or documents_taken:
             self.changes.notify()
+
+    def _announce_own(self, own: Sequence[Document]) -> None:
+        nodes = [each.node for each in own if isinstance(each, Assignment)]
+        plans = [each for each in own if isinstance(each, Plan)]
+        self.agenda.publish(*nodes)
+        for plan in plans:
+            self.agenda.publish(*(each.name for each in plan.members))
+        if nodes:
+            self.tell("assigned", _named(nodes), "signed a new assignment")
+        if plans:
+            sites = [each.site for each in plans]
+            self.tell("planned", _named(sites), "signed what the site needs alone")
 
     def _after(self, taken: Taken) -> None:
         """Look again at what accepted documents touch."""
@@ -266,6 +333,7 @@ class Desk:
         if effects.intruder:
             self.agenda.intruded(effects.intruder)
         self.backlog.events.extend(effects.events)
+        self._retrieval.look(self.state)
         if effects.is_change:
             self.changes.notify()
 
@@ -287,6 +355,8 @@ def _batch(
     return Batch(
         documents=(*taken, *(_stored(each, now) for each in signed)),
         holdings=made.plan.holdings if made else {},
+        rollouts=made.rollouts if made else {},
+        evidence=made.new_evidence if made else {},
         certificates=issued,
     )
 

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from edge.documents import Member, Node, Report, Scheduling
-from edge.model import Facts
+from edge.model import Facts, Neighbour
 from edge.names import NodeName, SiteName
 from edge.placement import NodeView, facts_labels
 from edge.trust import Ledger
@@ -38,6 +38,8 @@ class Heard:
     at: float
     """When the hub took it in, by the hub's clock."""
     facts: Facts | None = None
+    doubts: tuple[Neighbour, ...] = ()
+    """The neighbours in its report that are not alive for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,14 @@ class Signals:
     """By device id."""
     broker_since: float = 0.0
     """When the broker last began with nobody connected; 0.0 when unknown."""
+    listens_since: float = 0.0
+    """When the hub began to listen; infinite while it does not, 0.0 for always."""
+
+
+def take_in(report: Report, at: float, facts: Facts | None) -> Heard:
+    """Return what is remembered of a report; ``facts`` are the last it told."""
+    doubts = tuple(each for each in report.neighbours if each.state != "alive")
+    return Heard(report=report, at=at, facts=facts, doubts=doubts)
 
 
 def fold(ledger: Ledger, signals: Signals, now: float) -> dict[NodeName, Standing]:
@@ -105,6 +115,21 @@ def fold(ledger: Ledger, signals: Signals, now: float) -> dict[NodeName, Standin
         for enrolled in ledger.members.values()
     )
     return {each.name: each for each in sorted(standings, key=lambda each: each.name)}
+
+
+def known_at(ledger: Ledger, signals: Signals) -> float:
+    """Return when it is known who is there, 0.0 if it is already.
+
+    A hub that started anew takes everybody for online whose last report is young. Who
+    is away is told by last wills, or by not returning.
+    """
+    since = signals.listens_since
+    silent = (
+        device
+        for device in signals.heard
+        if not ledger.is_revoked(device) and not _is_told(signals, device, since)
+    )
+    return since + RETURN_WITHIN if since and any(silent) else 0.0
 
 
 def standing_of(
@@ -167,6 +192,11 @@ def _standing(ledger: Ledger, member: Member, signals: Signals, now: float) -> S
         heard=heard,
         last_seen=_last_seen(heard, presence),
     )
+
+
+def _is_told(signals: Signals, device: str, since: float) -> bool:
+    presence = signals.presence.get(device)
+    return presence is not None and presence.at >= since
 
 
 def _operators_word(

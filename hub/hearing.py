@@ -24,7 +24,7 @@ from edge.errors import WireError
 from edge.mqtt import Message
 from edge.names import FleetName, NodeName
 from edge.trust import Accepted, Known, Refused, judge
-from hub import messages, registry
+from hub import beats, messages, recovery, registry, staging, takeovers
 from hub.fleet import Presence
 from hub.limits import Buckets, Rate
 from hub.records import Event
@@ -90,7 +90,9 @@ class Hearing:
         node, leaf = parsed or (NodeName(""), "")
         device = state.ledger.names.get(node, "")
         if not device or state.ledger.is_revoked(device):
-            return self._strange(node, leaf, message, is_revoked=bool(device))
+            is_new = not device and self._is_forgotten(state, node, leaf, message, now)
+            known = self._strange(node, leaf, message, is_revoked=bool(device))
+            return Effects(node=node) if is_new else known
         match leaf:
             case "report":
                 return self._report(state, node, message, now)
@@ -110,6 +112,16 @@ class Hearing:
         is_here = is_revoked and not message.retain and leaf != "status"
         return Effects(intruder=node) if is_here else NOTHING
 
+    @staticmethod
+    def _is_forgotten(
+        state: State, node: NodeName, leaf: str, message: Message, now: float
+    ) -> bool:
+        """Return whether a device reports that the hub may have lost with a backup."""
+        if leaf != "report" or not state.is_adopted:
+            return False
+        until = now + recovery.ASK_FOR
+        return state.recovery.strangers.hear(node, message, until, now)
+
     def _report(
         self, state: State, node: NodeName, message: Message, now: float
     ) -> Effects:
@@ -122,6 +134,8 @@ class Hearing:
         came_back = self._is_back(state, report.device, message, now)
         if isinstance(verdict, Known):
             return Effects(is_change=came_back)
+        at = 0.0 if message.retain else now
+        state.beats.update(beats.hear(state.beats, state.ledger, report, at))
         return self._new(state, verdict, report, now, came_back=came_back)
 
     def _new(
@@ -137,14 +151,21 @@ class Hearing:
         state.take(accepted)
         state.hear(report, now, None)
         self._note(state, report)
+        state.recovery.hear(state.shelf, report, now)
         after = state.heard[report.device]
-        is_other = before is None or before.facts != after.facts
+        is_other = before is None or (
+            (before.facts, before.report.address) != (after.facts, report.address)
+        )
         return Effects(
             node=report.node,
             reported=report.device,
             is_deciding=is_other
             or state.is_handing_over
-            or (came_back and bool(state.placement.unplaced)),
+            or any(
+                takeovers.claimed(state.ledger, state.holdings, report, state.ground)
+            )
+            or staging.is_news(state.courses, before.report if before else None, report)
+            or (came_back and self._is_waited_for(state, report.device)),
             is_change=True,
             events=self._behind(state, report, now),
         )
@@ -164,6 +185,16 @@ class Hearing:
         before = state.presence.get(device)
         state.presence[device] = Presence(is_online=True, at=now)
         return before is None or not before.is_online
+
+    @staticmethod
+    def _is_waited_for(state: State, device: str) -> bool:
+        """Return whether something may go on now that a device is back."""
+        courses, assigned = state.courses, state.assignments.get(device)
+        return (
+            bool(state.placement.unplaced)
+            or staging.concerns(courses, assigned)
+            or staging.is_behind(courses, assigned)
+        )
 
     def _overtaken(
         self, state: State, refused: Refused, message: Message, now: float
@@ -194,10 +225,12 @@ class Hearing:
             return self._refuse("status", "malformed")
         if said.state == "online":
             came_back = self._is_back(state, device, message, now)
-            is_waited_for = came_back and bool(state.placement.unplaced)
+            is_waited_for = came_back and self._is_waited_for(state, device)
             return Effects(is_change=came_back, is_deciding=is_waited_for)
         state.presence[device] = Presence(is_online=False, at=now)
-        return Effects(is_change=True)
+        # A rollout waits for nobody who is away.
+        is_missed = staging.concerns(state.courses, state.assignments.get(device))
+        return Effects(is_change=True, is_deciding=is_missed)
 
     def _event(self, node: NodeName, message: Message, now: float) -> Effects:
         if not self.events.take(node, now):

@@ -6,14 +6,17 @@ its device's own topic.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import msgspec
 
-from edge import documents
+from edge import documents, envelope
 from edge.documents import (
+    Assignment,
     CertificateRequest,
+    Control,
     Deployment,
     Document,
     Member,
@@ -21,16 +24,22 @@ from edge.documents import (
     Report,
     Revocation,
     Secret,
+    Session,
     Tombstone,
     Trust,
+    Voters,
 )
+from edge.errors import WireError
 from edge.trust import Accepted, Known, Refused, judge
 from edge.trust.devices import VIEWER_PREFIX
 from hub import registry
 from hub.state import State
 
-MOVES = (Deployment, Tombstone, Node, Secret, Revocation, Trust)
+MOVES = (Deployment, Tombstone, Control, Node, Secret, Revocation, Trust)
 """Kinds after which places are decided at once, before the sender gets an answer."""
+
+NOT_BACK = (Report, CertificateRequest, Session)
+"""Kinds that are worth something only where and when they were said."""
 
 STATUSES: Mapping[str, int] = MappingProxyType(
     {
@@ -88,6 +97,17 @@ class Taken:
         return last if isinstance(last, Refused) else None
 
     @property
+    def all_refused(self) -> tuple[Refused, ...]:
+        """Return every refusal, where each was judged for itself."""
+        return tuple(each for each in self.verdicts if isinstance(each, Refused))
+
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """Return assignments that are new here: they came back from a device."""
+        found = (each.document for each in self.accepted)
+        return tuple(each for each in found if isinstance(each, Assignment))
+
+    @property
     def is_moving(self) -> bool:
         """Return whether places may be others now."""
         return any(isinstance(each.document, MOVES) for each in self.accepted)
@@ -131,6 +151,30 @@ def take(state: State, envelopes: Iterable[bytes], now: float) -> Taken:
     return Taken(verdicts=tuple(verdicts))
 
 
+def take_back(state: State, envelopes: Iterable[bytes], now: float) -> Taken:
+    """Judge documents a device hands in, each for itself, and believe what counts."""
+    verdicts: list[Accepted | Known | Refused] = []
+    for data in envelopes:
+        verdict = judge(data, state.ledger, now)
+        if isinstance(verdict, Accepted):
+            if isinstance(verdict.document, NOT_BACK):
+                continue
+            state.take(verdict)
+        verdicts.append(verdict)
+    return Taken(verdicts=tuple(verdicts))
+
+
+def numbers(envelopes: Iterable[bytes]) -> dict[str, int]:
+    """Return what documents say they are, whoever signed them: stream → newest."""
+    found: dict[str, int] = {}
+    for data in envelopes:
+        with suppress(WireError):
+            sealed = envelope.decode(data)
+            each = documents.parse(sealed.payload_type, sealed.body)
+            found[each.stream] = max(each.counter[-1], found.get(each.stream, 0))
+    return found
+
+
 def certified(document: Document) -> Certified | None:
     """Return who gets a certificate because of a document, None for most."""
     match document:
@@ -154,8 +198,14 @@ def touched(taken: Taken, state: State) -> frozenset[str]:
                 found.update([member.member.name] if member else [])
             case Revocation():
                 found.update(registry.revoked_names(state.ledger))
+            case Voters():
+                plan = state.ledger.plans.get(each.document.site)
+                named = plan.members if plan else ()
+                found.update(neighbour.name for neighbour in named)
             case Deployment() | Tombstone():
                 found.update(_holders(state, each.document.stream))
+            case Control():
+                found.update(_holders(state, f"deployment/{each.document.name}"))
             case _:
                 pass
     return frozenset(found)
@@ -201,6 +251,8 @@ def _unwelcome(state: State, verdict: Accepted | Known, now: float) -> Refused |
     if isinstance(document, Report):
         problem = "a report counts on its device's own topic only"
         return Refused(reason="wrong-kind", problem=problem, kind="report")
+    if isinstance(document, Control) and isinstance(verdict, Accepted):
+        return _too_late(state, document)
     wants = certified(document)
     if wants is None:
         return None
@@ -210,3 +262,13 @@ def _unwelcome(state: State, verdict: Accepted | Known, now: float) -> Refused |
     problem = f"{wants.subject} holds {len(issued)} certificates; wait until some end"
     kind = documents.kind_of(type(document))
     return Refused(reason="out-of-limits", problem=problem, kind=kind)
+
+
+def _too_late(state: State, control: Control) -> Refused | None:
+    """Return why nothing more is said of a version: devices go back by the abort."""
+    is_aborted = state.aborted.get(control.name, 0) == control.target
+    if not is_aborted or control.action == "abort":
+        return None
+    about = f"revision {control.target} of {control.name} was aborted"
+    problem = f"{about}, which nothing takes back; deploy a newer one"
+    return Refused(reason="conflict", problem=problem, kind="control")

@@ -5,6 +5,7 @@ back may be to a broker that lost everything: all of it is published again.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -47,6 +48,10 @@ class Link:
     starts: int = 0
     """How often the hub's own broker had been started when we connected last."""
 
+    def __post_init__(self) -> None:
+        """Know that nothing is known yet of who is there."""
+        self.desk.state.listens_since = math.inf
+
     async def run(self) -> None:
         """Serve until cancelled; raise `ConfigError` if there is no such broker."""
         await self.desk.adopted.wait()
@@ -71,7 +76,16 @@ class Link:
                     tasks.create_task(loop)
                 await broker.subscribe(*topics.for_hub(self._fleet))
                 async for event in broker:
-                    self._take(event, publisher, own)
+                    if isinstance(event, Message) and _is_handing_in(event):
+                        await self._hand_in(event)
+                    else:
+                        self._take(event, publisher, own)
+
+    async def _hand_in(self, message: Message) -> None:
+        try:
+            await self.desk.hand_in(message)
+        except StoreError as error:
+            self.say(str(error))  # the device is asked again
 
     def _take(
         self,
@@ -85,13 +99,24 @@ class Link:
             case Connected():
                 self.say("connected to the broker")
                 self.desk.tell("connected", "broker", "publishing everything again")
-                if own is not None and own.starts != self.starts:
-                    self.starts = own.starts
-                    self.desk.state.broker_since = self.desk.clock()
+                self._listen(own)
                 publisher.start_over()
             case Disconnected():
                 self.say(f"not connected to the broker: {event.reason}")
                 self.desk.tell("disconnected", "broker", event.reason)
+
+    def _listen(self, own: Mosquitto | None) -> None:
+        """Note since when devices are heard; the broker kept what was said meanwhile.
+
+        One that started with us had nobody connected.
+        """
+        state, now = self.desk.state, self.desk.clock()
+        is_other = own is not None and own.starts != self.starts
+        if own is not None and is_other:
+            self.starts, state.broker_since = own.starts, now
+        if is_other or math.isinf(state.listens_since):
+            state.listens_since = now
+            self.desk.agenda.to_decide.set()
 
     async def _beacons(self) -> None:
         while True:
@@ -144,3 +169,7 @@ class Link:
     @property
     def _fleet(self) -> FleetName:
         return FleetName(self.desk.state.ledger.fleet)
+
+
+def _is_handing_in(message: Message) -> bool:
+    return message.topic.endswith("/documents")

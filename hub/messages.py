@@ -1,8 +1,9 @@
 """What each retained topic should hold, by what the hub has and the devices lack.
 
-- ``desired``: the node document, then deployments and tombstones, then the assignment,
-  always and last. Deployments are those assigned, and those the device still holds or
-  runs: the newest of them is the cause to stop.
+- ``desired``: the node document, then deployments and tombstones, then what its
+  rollouts bring (`hub.proofs`), then the assignment, always and last. Deployments are
+  those assigned, each with the version to go back to before it, and those the device
+  still holds or runs: the newest of them is the cause to stop.
 - ``secrets``: what is sealed to the device, assigned deployments first; nothing of
   deployments that have ended.
 - Only what the device's last report lacks. A newer version there than here, or the
@@ -18,13 +19,15 @@ from edge.documents import Assignment, Report
 from edge.model import Held
 from edge.names import FleetName, NodeName
 from hub.fleet import Standing
+from hub.proofs import Brought
 from hub.publication import Wanted
 from hub.shelf import COMMA, Kept, Shelf, fitting
 
 TRUST_KEPT = 8
 """Trust documents on the broker; a device that missed more asks over HTTPS."""
-FIRST, SECOND, SECRETS, DESIRED, LAST = range(5)
+FIRST, SECOND, SECRETS, PLAN, DESIRED, LAST = range(6)
 DEPLOYMENT = "deployment/"
+NOTHING = Brought()
 
 
 def for_fleet(fleet: FleetName, shelf: Shelf) -> tuple[Wanted, ...]:
@@ -49,7 +52,11 @@ def for_fleet(fleet: FleetName, shelf: Shelf) -> tuple[Wanted, ...]:
 
 
 def for_node(
-    fleet: FleetName, shelf: Shelf, standing: Standing, assignment: Assignment | None
+    fleet: FleetName,
+    shelf: Shelf,
+    standing: Standing,
+    assignment: Assignment | None,
+    brought: Brought = NOTHING,
 ) -> tuple[Wanted, ...]:
     """Return what one device should find under its name."""
     if standing.is_revoked:
@@ -57,13 +64,15 @@ def for_node(
     report = standing.heard.report if standing.heard else None
     held = held_by(report)
     assigned = {place.deployment for place in assignment.replicas} if assignment else ()
+    streams = _streams(standing.device, sorted(assigned), report)
+    found = with_ways_back(shelf, _present(shelf, streams))
     return (
         _secrets(fleet, shelf, standing, set(assigned), held),
         _desired(
             topics.desired(fleet, standing.name),
-            [*_present(shelf, _streams(standing.device, sorted(assigned), report))],
+            [*found, *brought.documents],
             shelf.get(f"assignment/{standing.device}"),
-            held,
+            (held, brought.spare),
         ),
     )
 
@@ -81,8 +90,33 @@ def held_by(report: Report | None) -> dict[str, Held]:
     return {each.stream: each for each in report.held} if report else {}
 
 
+def lacking(documents: Iterable[Kept], held: Mapping[str, Held]) -> Iterator[Kept]:
+    """Yield what a report does not list, or lists an older one of."""
+    for kept in documents:
+        holds = held.get(kept.stream)
+        if holds is None or holds.version < kept.counter[0]:
+            yield kept
+
+
+def with_ways_back(shelf: Shelf, found: Iterable[Kept]) -> Iterator[Kept]:
+    """Yield documents, before each deployment the version that it goes back to.
+
+    A device that has the newer one takes the older one no more.
+    """
+    for kept in found:
+        before = shelf.way_back(kept)
+        yield from (before, kept) if before else (kept,)
+
+
 def _nothing(fleet: FleetName, name: NodeName) -> tuple[Wanted, ...]:
-    places = (topics.secrets, topics.desired, topics.report, topics.status)
+    places = (
+        topics.secrets,
+        topics.plan,
+        topics.wanted,
+        topics.desired,
+        topics.report,
+        topics.status,
+    )
     return tuple(Wanted(topic=place(fleet, name), rank=FIRST) for place in places)
 
 
@@ -100,13 +134,18 @@ def _streams(device: str, assigned: list[str], report: Report | None) -> Iterabl
 
 
 def _desired(
-    topic: str, documents: list[Kept], last: Kept | None, held: Mapping[str, Held]
+    topic: str,
+    documents: Iterable[Kept],
+    last: Kept | None,
+    has: tuple[Mapping[str, Held], frozenset[str]],
 ) -> Wanted:
+    """Return a message; ``has`` is what is held, and digests of what may be, too."""
+    held, also = has
     end = (last,) if last else ()
     reserved = sum(len(each.envelope) + COMMA for each in end)
-    lacking = fitting(_lacking(documents, held), reserved, len(end))
-    spare = frozenset(each.digest for each in held.values())
-    return Wanted(topic=topic, documents=(*lacking, *end), spare=spare, rank=DESIRED)
+    found = fitting(lacking(documents, held), reserved, len(end))
+    spare = also.union(each.digest for each in held.values())
+    return Wanted(topic=topic, documents=(*found, *end), spare=spare, rank=DESIRED)
 
 
 def _secrets(
@@ -123,7 +162,7 @@ def _secrets(
     alive = [kept for kept in sealed if not _is_over(shelf, kept)]
     return Wanted(
         topic=topics.secrets(fleet, standing.name),
-        documents=fitting(_lacking(sorted(alive, key=order), held)),
+        documents=fitting(lacking(sorted(alive, key=order), held)),
         spare=frozenset(each.digest for each in held.values()),
         rank=SECRETS,
     )
@@ -138,13 +177,6 @@ def _is_over(shelf: Shelf, secret: Kept) -> bool:
 def _present(shelf: Shelf, streams: Iterable[str]) -> tuple[Kept, ...]:
     found = (shelf.get(stream) for stream in streams)
     return tuple(kept for kept in found if kept)
-
-
-def _lacking(documents: Iterable[Kept], held: Mapping[str, Held]) -> Iterator[Kept]:
-    for kept in documents:
-        holds = held.get(kept.stream)
-        if holds is None or holds.version < kept.counter[0]:
-            yield kept
 
 
 def _is_beyond(shelf: Shelf, held: Held) -> bool:

@@ -9,6 +9,33 @@ from edge import envelope
 from hub.limits import WAIT_MAX
 
 Object = dict[str, Any]
+STATES = (
+    "revoked",
+    "pending",
+    "relayed",
+    "dead",
+    "cut from hub",
+    "offline",
+    "leaving",
+    "partitioned",
+    "drained",
+    "cordoned",
+    "ready",
+)
+"""What a node can be; docs/protocol.md says which word is used when."""
+
+PHASES = (
+    "idle",
+    "waiting",
+    "rolling",
+    "paused",
+    "promotable",
+    "going-back",
+    "done",
+    "failed",
+    "aborted",
+)
+"""What a rollout can be in; ``idle`` is a deployment that has no limits."""
 
 ERROR = {"$ref": "#/components/schemas/Error"}
 BUNDLE = {"$ref": "#/components/schemas/Bundle"}
@@ -101,15 +128,31 @@ def _posted(summary: str, body: Object, schema: Object, *statuses: int) -> Objec
     }
 
 
+UNIT = _object(
+    slot=TEXT,
+    node=TEXT,
+    site=TEXT,
+    wave=COUNT,
+    version=COUNT,
+    wanted=COUNT,
+    state=TEXT,
+    healthy=FLAG,
+    proved=FLAG,
+    bad=FLAG,
+    online=FLAG,
+    reason=TEXT,
+    log=TEXT,
+)
 NODE = _object(
     name=TEXT,
     id=TEXT,
     site=TEXT,
     labels={"type": "object", "additionalProperties": TEXT},
-    state={"enum": ["revoked", "pending", "offline", "drained", "cordoned", "ready"]},
+    state={"enum": list(STATES)},
     address=TEXT,
     revisions={"type": "object", "additionalProperties": COUNT},
     last_seen=NUMBER,
+    reason=TEXT,
 )
 REPLICA = _object(
     deployment=TEXT,
@@ -154,6 +197,27 @@ SCHEMAS: Object = {
     "Replica": REPLICA,
     "Result": RESULT,
     "Event": _object(id=COUNT, at=NUMBER, kind=TEXT, subject=TEXT, text=TEXT),
+    "Revision": _object(
+        version=COUNT, issued_at=NUMBER, deleted=FLAG, is_newest=FLAG, workloads=COUNT
+    ),
+    "Rollout": _object(
+        name=TEXT,
+        version=COUNT,
+        fallback=COUNT,
+        strategy=TEXT,
+        phase={"type": "string", "enum": list(PHASES)},
+        wave=COUNT,
+        waves=COUNT,
+        reason=TEXT,
+        since=NUMBER,
+        deadline={"type": ["number", "null"]},
+        unavailable=COUNT,
+        allowed=COUNT,
+        control={"type": ["object", "null"]},
+        stranded=_list(TEXT),
+        units=_list({"$ref": "#/components/schemas/Unit"}),
+    ),
+    "Unit": UNIT,
     "Status": _object(
         name=TEXT,
         version=COUNT,
@@ -172,6 +236,7 @@ def _named(name: str) -> Object:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+NAME: Object = {"name": "name", "in": "path", "required": True, "schema": TEXT}
 AFTER = _query("after", TEXT, "go on after this one")
 PATHS: Object = {
     "/v1/hub": {
@@ -185,6 +250,7 @@ PATHS: Object = {
                 broker=TEXT,
                 version=TEXT,
                 adopted=FLAG,
+                asks_for=TEXT,
             ),
         )
     },
@@ -250,8 +316,26 @@ PATHS: Object = {
         "get": _polled(
             "How a deployment stands",
             _named("Status"),
-            {"name": "name", "in": "path", "required": True, "schema": TEXT},
+            NAME,
         )
+    },
+    "/v1/deployments/{name}/revisions": {
+        "get": _private(
+            "The versions of a deployment that are kept, oldest first",
+            _list(_named("Revision")),
+            NAME,
+        )
+    },
+    "/v1/deployments/{name}/revisions/{version}": {
+        "get": _private(
+            "One version of a deployment as it was signed",
+            ENVELOPE,
+            NAME,
+            {"name": "version", "in": "path", "required": True, "schema": COUNT},
+        )
+    },
+    "/v1/rollouts/{name}": {
+        "get": _polled("How a rollout stands", _named("Rollout"), NAME)
     },
     "/v1/vouchers": {
         "get": _polled(

@@ -10,9 +10,11 @@
 Performing a plan and planning again gives an empty plan.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge import envelope
 from hub.shelf import Kept
 
 
@@ -22,6 +24,8 @@ class Wanted:
 
     topic: str
     documents: tuple[Kept, ...] = ()
+    text: bytes = b""
+    """In the place of documents: a message that is none."""
     spare: frozenset[str] = frozenset()
     """Digests that may stay in the message because the receiver holds them."""
     rank: int = 0
@@ -30,7 +34,7 @@ class Wanted:
     @property
     def digests(self) -> tuple[str, ...]:
         """Return the identity of each document, in order."""
-        return tuple(each.digest for each in self.documents)
+        return _digests(self.documents, self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +42,18 @@ class Publish:
     """Set a retained message."""
 
     topic: str
-    documents: tuple[Kept, ...]
+    documents: tuple[Kept, ...] = ()
+    text: bytes = b""
 
     @property
     def leaves(self) -> tuple[str, ...]:
         """Return what the topic holds afterwards."""
-        return tuple(each.digest for each in self.documents)
+        return _digests(self.documents, self.text)
+
+    @property
+    def payload(self) -> bytes:
+        """Return the message."""
+        return self.text or envelope.bundle(each.envelope for each in self.documents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +84,15 @@ def plan(wanted: tuple[Wanted, ...], published: Published) -> tuple[Action, ...]
 
 
 def _action(wanted: Wanted) -> Action:
-    if wanted.documents:
-        return Publish(topic=wanted.topic, documents=wanted.documents)
+    if wanted.digests:
+        return Publish(topic=wanted.topic, documents=wanted.documents, text=wanted.text)
     return Clear(topic=wanted.topic)
+
+
+def _digests(documents: tuple[Kept, ...], text: bytes) -> tuple[str, ...]:
+    if text:
+        return (hashlib.sha256(text).hexdigest(),)
+    return tuple(each.digest for each in documents)
 
 
 def _is_satisfied(wanted: Wanted, holds: tuple[str, ...] | None) -> bool:

@@ -8,12 +8,14 @@ whose database was deleted is whole again as soon as it is reachable.
 import asyncio
 from typing import Protocol
 
-from edge import envelope, topics
+from edge import topics
 from edge.mqtt import Delivery
 from edge.names import FleetName, NodeName
-from hub import fleet, messages, publication
+from hub import briefing, fleet, messages, proofs, publication, recovery
 from hub.agenda import Due
+from hub.briefing import Library
 from hub.desk import Desk
+from hub.fleet import Standing
 from hub.publication import Action, Clear, Publish, Wanted
 from hub.state import State
 
@@ -66,7 +68,7 @@ class Publisher:
     async def _perform(self, action: Action) -> None:
         match action:
             case Publish():
-                payload = envelope.bundle(each.envelope for each in action.documents)
+                payload = action.payload
             case Clear():
                 payload = b""
         delivery = await self._outlet.publish(action.topic, payload, retain=True)
@@ -84,9 +86,34 @@ def wishes(state: State, due: Due, now: float) -> tuple[Wanted, ...]:
     """Return what the topics that are due should hold."""
     name = FleetName(state.ledger.fleet)
     found = list(messages.for_fleet(name, state.shelf)) if due.is_fleet_due else []
+    library = Library(
+        fleet=name, ledger=state.ledger, shelf=state.shelf, bases=state.bases
+    )
+    sources = state.proofs
     for node in due.nodes:
         standing = fleet.standing_of(state.ledger, state.signals, node, now)
+        if standing is None and state.recovery.strangers.has_met(node):
+            found.append(_introduction(state, NodeName(node)))
         if standing is not None:
             assignment = state.assignments.get(standing.device)
-            found += messages.for_node(name, state.shelf, standing, assignment)
+            brought = proofs.brought(sources, standing, assignment)
+            found += messages.for_node(name, state.shelf, standing, assignment, brought)
+        if standing is not None and not standing.is_revoked:
+            plan = state.ledger.plans.get(standing.site)
+            found.append(briefing.wanted(library, standing, plan))
+            found.append(_question(state, standing))
     return tuple(found)
+
+
+def _question(state: State, standing: Standing) -> Wanted:
+    """Return what a device is asked to hand in: what this hub lost."""
+    topic = topics.wanted(FleetName(state.ledger.fleet), standing.name)
+    asked = state.recovery.asked(standing.device)
+    return Wanted(topic=topic, text=recovery.question(asked), rank=messages.FIRST)
+
+
+def _introduction(state: State, node: NodeName) -> Wanted:
+    """Return what a device that this hub forgot is asked for: who it is."""
+    topic = topics.wanted(FleetName(state.ledger.fleet), node)
+    asked = state.recovery.strangers.asked(node)
+    return Wanted(topic=topic, text=recovery.question(asked), rank=messages.FIRST)

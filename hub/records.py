@@ -8,7 +8,10 @@ from edge.documents import Document
 from edge.names import Slot
 from edge.trust import Accepted
 from hub.assignments import Holding
+from hub.lineage import KEPT, spared_by
+from hub.proofs import Evidence
 from hub.registry import Issued
+from hub.staging import Kept
 
 HISTORY: Mapping[str, int] = {
     # The chain everything else is judged by, from its beginning.
@@ -16,8 +19,10 @@ HISTORY: Mapping[str, int] = {
     "voucher": 0,
     "member": 0,
     # Enough to look back and to undo.
-    "deployment": 10,
-    "tombstone": 10,
+    "deployment": KEPT,
+    "tombstone": KEPT,
+    # What an operator aborted stays aborted, whatever was said after it.
+    "control": 10,
 }
 """Versions kept of each kind; 0 is all of them, a kind not named here keeps one."""
 
@@ -33,6 +38,8 @@ class Stored:
     envelope: bytes = field(repr=False)
     at: float
     """When the hub took it in, in seconds since the epoch."""
+    spares: int = 0
+    """An older version of the stream that has to stay because of this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,10 @@ class Batch:
     reports: tuple[ReportRow, ...] = ()
     events: tuple[Event, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
+    rollouts: Mapping[str, Kept] = field(default_factory=dict)
+    """By deployment."""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    """By deployment."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
@@ -87,4 +98,5 @@ def of(document: Document, digest: str, envelope: bytes, at: float) -> Stored:
         digest=digest,
         envelope=envelope,
         at=at,
+        spares=spared_by(document),
     )

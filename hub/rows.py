@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 import msgspec
@@ -20,6 +20,7 @@ from edge.names import NodeName, Slot, replica_of
 from edge.placement import Placement, Unmatched, Unplaced
 from edge.trust import Ledger
 from hub.fleet import Standing
+from hub.hearsay import Link
 from hub.shelf import Shelf
 
 Row = dict[str, Any]
@@ -39,6 +40,8 @@ class FleetView:
     """Device id → names of the secrets sealed to it."""
     alarms: Mapping[str, str]
     """Device id → what is wrong with its identity."""
+    links: Mapping[NodeName, Link] = field(default_factory=dict)
+    """How each device is connected, and who says so."""
 
 
 def node(view: FleetView, standing: Standing) -> Row:
@@ -52,7 +55,7 @@ def node(view: FleetView, standing: Standing) -> Row:
         "id": standing.device,
         "site": standing.site,
         "labels": dict(sorted(standing.labels.items())),
-        "state": standing.state,
+        "state": _state(standing, _link(view, standing)),
         "address": report.address if report else "",
         "revisions": _revisions(report.replicas if report else ()),
         "last_seen": standing.last_seen,
@@ -66,6 +69,7 @@ def node(view: FleetView, standing: Standing) -> Row:
         "node_version": document.version if document else 0,
         "held": {each.stream: each.version for each in report.held} if report else {},
         "alarm": view.alarms.get(standing.device, ""),
+        "reason": _link(view, standing).reason,
     }
 
 
@@ -79,7 +83,7 @@ def replicas(view: FleetView, deployment: str = "") -> list[Row]:
     ]
     rows += [
         _nowhere(view, each)
-        for each in view.placement.unplaced
+        for each in (*view.placement.unplaced, *view.placement.waiting)
         if deployment in {"", each.slot.partition("/")[0]}
     ]
     return sorted(rows, key=lambda row: (_order(row["slot"]), row["node"]))
@@ -121,6 +125,17 @@ def _line(view: FleetView, document: Deployment) -> Row:
     }
 
 
+def _state(standing: Standing, link: Link) -> str:
+    """Return the one word for a device: what counts first, then how it is connected."""
+    is_settled = standing.state in {"revoked", "pending"}
+    return standing.state if is_settled or link.word == "heard" else link.word
+
+
+def _link(view: FleetView, standing: Standing) -> Link:
+    unknown = Link(word="heard" if standing.is_reporting else "offline")
+    return view.links.get(standing.name, unknown)
+
+
 def _revisions(statuses: Iterable[ReplicaStatus]) -> dict[str, int]:
     found: dict[str, int] = {}
     for each in statuses:
@@ -144,7 +159,7 @@ def _on_node(view: FleetView, standing: Standing, prefix: str) -> Iterator[Row]:
             "device": standing.device,
             "wanted": wanted[slot].version if slot in wanted else 0,
         }
-        yield row if standing.is_reporting else _silent(row)
+        yield row if standing.is_reporting else _silent(row, _link(view, standing))
 
 
 def _reported(status: ReplicaStatus) -> Row:
@@ -171,8 +186,9 @@ def _waiting(place: ReplicaPlace) -> Row:
     }
 
 
-def _silent(row: Row) -> Row:
-    reason = f"{row['node']} is offline; it was {row['state']} when last heard from"
+def _silent(row: Row, link: Link) -> Row:
+    word = "offline" if link.word == "heard" else link.word
+    reason = f"{row['node']} is {word}; it was {row['state']} when last heard from"
     return {**row, "state": "unknown", "healthy": False, "reason": reason}
 
 

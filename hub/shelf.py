@@ -2,14 +2,17 @@
 
 A mirror of the database for whoever has to send documents on: publishing a deploy
 reads no disk. Trust documents are kept from the first to the last, because a device
-that was away follows the chain. Nothing is judged here.
+that was away follows the chain; older versions of deployments, because there is a way
+back to them. Nothing is judged here.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from edge import envelope
-from edge.documents import Document, Secret, Tombstone, Trust
+from edge.documents import Deployment, Document, Secret, Tombstone, Trust
+from edge.errors import WireError
+from hub.lineage import Lineage, spared_by
 
 COMMA = 1
 FRAME = len(b'{"documents":[]}')
@@ -27,6 +30,17 @@ class Kept:
     envelope: bytes
     is_end: bool = False
     """Whether it is a tombstone."""
+    fallback: int = 0
+    """Of a deployment: the version to go back to, 0 for none."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the envelope holds what the digest says."""
+        try:
+            sealed = envelope.decode(self.envelope)
+        except WireError:
+            return False
+        return envelope.digest(sealed.payload_type, sealed.body) == self.digest
 
 
 @dataclass(slots=True)
@@ -38,6 +52,7 @@ class Shelf:
     """Every trust document, oldest first."""
     sealed: dict[str, set[str]] = field(default_factory=dict)
     """Recipient → streams of the secrets sealed to it."""
+    lineage: Lineage = field(default_factory=Lineage)
 
     def put(self, document: Document, digest: str, data: bytes) -> Kept:
         """Keep a document that was accepted; it replaces the one before."""
@@ -47,10 +62,13 @@ class Shelf:
             digest=digest,
             envelope=data,
             is_end=isinstance(document, Tombstone),
+            fallback=spared_by(document),
         )
         self.newest[document.stream] = kept
         if isinstance(document, Trust):
             self.trust.append(kept)
+        if isinstance(document, Deployment | Tombstone):
+            self.lineage.put(document, digest, data)
         if isinstance(document, Secret):
             self.sealed.setdefault(document.recipient, set()).add(document.stream)
         return kept
@@ -58,6 +76,19 @@ class Shelf:
     def get(self, stream: str) -> Kept | None:
         """Return the newest of a stream."""
         return self.newest.get(stream)
+
+    def way_back(self, kept: Kept) -> Kept | None:
+        """Return the version that a deployment goes back to, if there is one here."""
+        name = kept.stream.partition("/")[2]
+        found = self.lineage.revision(name, kept.fallback)
+        if found is None or not kept.fallback:
+            return None
+        return Kept(
+            stream=kept.stream,
+            counter=(kept.fallback,),
+            digest=found.digest,
+            envelope=found.envelope,
+        )
 
     def trust_since(self, version: int) -> tuple[Kept, ...]:
         """Return trust documents newer than ``version``, oldest first, one bundle."""

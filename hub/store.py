@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -24,18 +25,23 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from edge.errors import StoreError
 from edge.names import NodeName, Slot
 from hub.assignments import Holding
+from hub.proofs import Evidence
 from hub.records import HISTORY, Batch, Event, ReportRow, Stored
 from hub.registry import Issued
+from hub.stage import Memory
+from hub.staging import Kept
 from hub.tables import (
     CERTIFICATES,
     DOCUMENTS,
     EVENTS,
+    EVIDENCE,
     PLACEMENTS,
     REPORTS,
+    ROLLOUTS,
     VALUES,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest revision; `hub/migrations/versions` leads there."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 EVENTS_MAX = 10_000
@@ -69,6 +75,8 @@ class Store:
             _replace(connection, CERTIFICATES, _certificate_rows(batch))
             _replace(connection, REPORTS, _report_rows(batch))
             _replace(connection, VALUES, _value_rows(batch))
+            _replace(connection, ROLLOUTS, _rollout_rows(batch))
+            _replace(connection, EVIDENCE, _evidence_rows(batch))
             _write_events(connection, batch.events)
 
     def documents(self) -> tuple[Stored, ...]:
@@ -88,6 +96,18 @@ class Store:
             Slot(row["slot"]): Holding(node=NodeName(row["node"]), term=row["term"])
             for row in rows
         }
+
+    def rollouts(self) -> dict[str, Kept]:
+        """Return what is remembered of rollouts; a damaged memory is a lost one."""
+        rows = self._read(sa.select(ROLLOUTS))
+        found = {row["deployment"]: _kept(row) for row in rows}
+        return {name: kept for name, kept in found.items() if kept}
+
+    def evidence(self) -> dict[str, Evidence]:
+        """Return the reports that rollouts send on; damaged ones are chosen anew."""
+        rows = self._read(sa.select(EVIDENCE))
+        found = {row["deployment"]: _evidence(row) for row in rows}
+        return {name: each for name, each in found.items() if each}
 
     def certificates(self) -> tuple[Issued, ...]:
         """Return the certificates issued, oldest first."""
@@ -209,15 +229,17 @@ def _write_documents(connection: Connection, documents: Sequence[Stored]) -> Non
 
 def _forget(connection: Connection, documents: Sequence[Stored]) -> None:
     gone = [
-        {"of": each.stream, "up_to": _up_to(each)}
+        {"of": each.stream, "up_to": _up_to(each), "spared": each.spares}
         for each in documents
         if HISTORY.get(each.kind, 1)
     ]
     if not gone:
         return
     is_old = DOCUMENTS.c.version <= sa.bindparam("up_to")
+    is_spared = DOCUMENTS.c.version == sa.bindparam("spared")
     of_stream = DOCUMENTS.c.stream == sa.bindparam("of")
-    connection.execute(sa.delete(DOCUMENTS).where(of_stream & is_old), gone)
+    is_gone = of_stream & is_old & ~is_spared
+    connection.execute(sa.delete(DOCUMENTS).where(is_gone), gone)
 
 
 def _up_to(document: Stored) -> int:
@@ -259,6 +281,44 @@ def _report_rows(batch: Batch) -> list[dict[str, object]]:
         {**asdict(each), "instances": " ".join(each.instances)}
         for each in batch.reports
     ]
+
+
+def _rollout_rows(batch: Batch) -> list[dict[str, object]]:
+    return [
+        {
+            "deployment": name,
+            "version": kept.version,
+            "memory": msgspec.json.encode(kept.memory),
+        }
+        for name, kept in batch.rollouts.items()
+    ]
+
+
+def _kept(row: Mapping[str, Any]) -> Kept | None:
+    try:
+        memory = msgspec.json.decode(row["memory"], type=Memory)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return Kept(version=row["version"], memory=memory)
+
+
+def _evidence_rows(batch: Batch) -> list[dict[str, object]]:
+    return [
+        {
+            "deployment": name,
+            "version": found.version,
+            "proofs": msgspec.json.encode(found),
+        }
+        for name, found in batch.evidence.items()
+    ]
+
+
+def _evidence(row: Mapping[str, Any]) -> Evidence | None:
+    try:
+        found = msgspec.json.decode(row["proofs"], type=Evidence)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return found if all(each.report.is_whole for each in found.proofs) else None
 
 
 def _value_rows(batch: Batch) -> list[dict[str, object]]:

@@ -42,6 +42,20 @@ CERTIFICATES = sa.Table(
     sa.Column("not_after", sa.Double),
     sa.Column("pem", sa.LargeBinary),
 )
+ROLLOUTS = sa.Table(
+    "rollouts",
+    META,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger),
+    sa.Column("memory", sa.LargeBinary),
+)
+EVIDENCE = sa.Table(
+    "evidence",
+    META,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger),
+    sa.Column("proofs", sa.LargeBinary),
+)
 EVENTS = sa.Table(
     "events",
     META,

@@ -1,4 +1,4 @@
-"""mDNS: a hub says where it is, a device asks. The only import of zeroconf.
+"""mDNS: a hub says where it is, a device asks. For neighbours see `netmesh.peers`.
 
 A hint, never proof: anyone on the LAN can answer. What is found are addresses to
 try; signatures and certificates decide who is there. Rules:
@@ -79,7 +79,7 @@ async def find_hubs(fleet: FleetName, *, within: float) -> tuple[str, ...]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": _import_path()},
+        env={**os.environ, "PYTHONPATH": import_path()},
     )
     try:
         async with asyncio.timeout(within + START_WITHIN):
@@ -126,7 +126,7 @@ def candidates(
     said = properties.get(b"fleet"), properties.get(b"v")
     if said != (fleet.encode(), VERSION.encode()) or not port:
         return ()
-    usable = [address for address in addresses if _is_usable(address)]
+    usable = [address for address in addresses if is_usable(address)]
     return tuple(_url(address, port) for address in usable[:ADDRESSES_MAX])
 
 
@@ -137,7 +137,23 @@ def own_addresses() -> tuple[str, ...]:
     found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips)
     # IPv6 comes as (address, flow, scope).
     addresses = {ip if isinstance(ip, str) else ip[0] for ip in found}
-    return tuple(sorted(address for address in addresses if _is_usable(address)))
+    return tuple(sorted(address for address in addresses if is_usable(address)))
+
+
+def import_path() -> str:
+    """Return where the other process finds this package, installed or not."""
+    here = str(Path(__file__).parents[1])
+    return os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
+
+
+def is_usable(address: str) -> bool:
+    """Whether another machine could reach it: no loopback, groups or scopes."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    special = ip.is_loopback or ip.is_multicast or ip.is_unspecified or ip.is_reserved
+    return not special and not (ip.version == IPV6 and ip.is_link_local)
 
 
 def main() -> None:
@@ -200,22 +216,6 @@ async def _output(asking: asyncio.subprocess.Process) -> bytes:
     printed = await asking.stdout.read(OUTPUT_MAX)
     await asking.wait()
     return printed
-
-
-def _import_path() -> str:
-    """Return where the other process finds this package, installed or not."""
-    here = str(Path(__file__).parents[1])
-    return os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
-
-
-def _is_usable(address: str) -> bool:
-    """Whether another machine could reach it: no loopback, groups or scopes."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    special = ip.is_loopback or ip.is_multicast or ip.is_unspecified or ip.is_reserved
-    return not special and not (ip.version == IPV6 and ip.is_link_local)
 
 
 def _url(address: str, port: int) -> str:

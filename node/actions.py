@@ -59,6 +59,7 @@ class Start:
 
     slot: Slot
     container: str
+    version: int
     reason: str
 
     def describe(self) -> str:

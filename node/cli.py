@@ -8,10 +8,12 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edge import joinfile
 from edge.errors import (
@@ -31,6 +33,8 @@ from node.settings import Settings
 FAILURE, NOT_FOUND, NOT_ALLOWED, UNREACHABLE = 1, 3, 4, 5
 RETRY_FIRST, RETRY_LAST = 1.0, 60.0
 """Seconds between tries to enrol; doubled each time, halved at random."""
+LEFT_EVERY = 0.2
+"""Seconds between looks whether everything is handed over."""
 FLAGS = ("state", "run", "podman", "name", "hub", "uplink")
 
 
@@ -62,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     events.set_defaults(command=_events)
     renew = commands.add_parser("renew", help="renew this device's certificate now")
     renew.set_defaults(command=_renew)
-    for each in (run, status, events, renew):
+    leave = commands.add_parser("leave", help="hand over what may move, before a stop")
+    leave.add_argument("--within", type=float, default=60.0, help="seconds (60)")
+    leave.set_defaults(command=_leave)
+    guard = commands.add_parser("guard", help="become the guard of leases (a unit)")
+    guard.set_defaults(command=_guard)
+    for each in (run, status, events, renew, leave, guard):
         _add_common(each)
     return parser
 
@@ -146,6 +155,29 @@ def _renew(_: argparse.Namespace, chosen: Settings) -> int:
         else:
             return 0
     raise last
+
+
+def _guard(_: argparse.Namespace, chosen: Settings) -> int:
+    from node import guard
+
+    command = guard.command(chosen.run)
+    os.execv(command[0], command)  # noqa: S606 - a shell is a tenth of Python
+
+
+def _leave(options: argparse.Namespace, chosen: Settings) -> int:
+    pid = status.running(chosen.run)
+    os.kill(pid, signal.SIGUSR1)
+    print("edge-node: hands over what may move", file=sys.stderr)
+    until, site = time.monotonic() + options.within, dict[str, Any]()
+    while time.monotonic() < until:
+        time.sleep(LEFT_EVERY)
+        site = status.read(chosen.run).get("site_view", {})
+        if site.get("handed_over"):
+            print("edge-node: nothing that could move runs here", file=sys.stderr)
+            return 0
+    kept = [each["slot"] for each in site.get("slots", ()) if each["mine"]]
+    problem = f"cannot hand over {', '.join(kept) or 'everything'} in time"
+    raise ConfigError(f"{problem}; see edge-node status")
 
 
 def _status(options: argparse.Namespace, chosen: Settings) -> int:

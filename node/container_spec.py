@@ -104,10 +104,26 @@ def image_id(replica: Replica, architecture: str) -> str:
     return ""
 
 
+def is_same(one: Workload, other: Workload) -> bool:
+    """Return whether a container of one workload is what the other one asks for."""
+    images = (one.image.platforms, other.image.platforms)
+    return images[0] == images[1] and _shape(one) == _shape(other)
+
+
 def digest(replica: Replica, host: Host) -> str:
     """Return what `SPEC_LABEL` must say for a container to be kept."""
-    shape = msgspec.structs.replace(
-        replica.workload,
+    shape = _shape(replica.workload)
+    fence = replica.term if replica.is_strict else 0
+    place = [replica.deployment, replica.slot, image_id(replica, host.architecture)]
+    device = [host.fleet, host.node, host.secrets]
+    parts = (RENDERING, shape, replica.is_strict, fence, place, device)
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+
+
+def _shape(workload: Workload) -> Workload:
+    """Return a workload without what no container is made from."""
+    return msgspec.structs.replace(
+        workload,
         replicas=0,
         every="",
         failover="none",
@@ -117,14 +133,9 @@ def digest(replica: Replica, host: Host) -> str:
         health=None,
         takers=0,
         image=msgspec.structs.replace(
-            replica.workload.image, reference="", tag="", digest="", platforms=()
+            workload.image, reference="", tag="", digest="", platforms=()
         ),
     )
-    fence = replica.term if replica.is_strict else 0
-    place = [replica.deployment, replica.slot, image_id(replica, host.architecture)]
-    device = [host.fleet, host.node, host.secrets]
-    parts = (RENDERING, shape, replica.is_strict, fence, place, device)
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 
 def read_labels(labels: Mapping[str, str] | None, fleet: str) -> Identity | None:

@@ -1,6 +1,6 @@
 """``edge-node run``: the composition root, one loop of thin hands around pure brains.
 
-Nothing here decides. Tasks: the link to the broker, the work on containers,
+Nothing here decides. Tasks: the link to the broker, the work on containers, the site,
 reports, telemetry, certificate renewal. Containers are conmon's children: they go on
 when this process ends, restarts or is upgraded.
 """
@@ -17,15 +17,19 @@ from edge.errors import EdgeError, StoreError
 from node import facts, journal, status, telemetry
 from node.agent import Agent
 from node.bell import Bell
+from node.collection import Collection
 from node.container_spec import Host
 from node.device import Device
 from node.link import Link
+from node.neighbourhood import Neighbourhood
 from node.podman_runtime import PodmanRuntime
 from node.probes import Prober
 from node.processes import Watch
 from node.renewal import Renewal
 from node.settings import Settings
+from node.stock import Stock
 from node.vault import Vault
+from node.wallclock import WallClock
 from node.work import Work
 
 COALESCE = 0.02
@@ -35,8 +39,6 @@ LINK_LOOK_EVERY = 10.0
 """Seconds; also how long a disk that was full gets before we ask again."""
 IMAGES_AGAIN = 10.0
 """Seconds until Podman is asked again where it keeps images."""
-CLOCK_JUMP = 60.0
-"""Seconds the wall clock may drift between two looks before it was *set*."""
 
 
 def run(device: Device, settings: Settings) -> int:
@@ -69,11 +71,17 @@ class _Daemon:
     def __init__(self, device: Device, settings: Settings) -> None:
         self.device = device
         self.settings = settings
-        self.bell, self.told = Bell(), asyncio.Event()
+        self.bell, self.told, self.unsent = Bell(), asyncio.Event(), asyncio.Event()
         self.counters = _Counters()
         log = journal.load(settings.state / status.JOURNAL)
         settings.run.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self.agent = Agent(device=device, journal=log, facts=facts.read(settings.state))
+        clock = WallClock(device.clock() - boot_time())
+        self.agent = Agent(
+            device=device,
+            journal=log,
+            facts=facts.read(settings.state),
+            clock_set_by=lambda: clock.set_by(device.clock(), boot_time()),
+        )
         self.link = Link(
             agent=self.agent,
             pace=settings.pace,
@@ -84,6 +92,15 @@ class _Daemon:
         self.images = settings.state
         """Where images are kept; until Podman said so, where everything else is."""
         self.work = self._work()
+        self.neighbourhood = Neighbourhood(
+            agent=self.agent,
+            link=self.link,
+            work=self.work,
+            runtime=self.runtime,
+            settings=settings,
+            bell=self.bell,
+            told=self.told,
+        )
         self.renewal = Renewal(agent=self.agent, link=self.link, settings=settings)
 
     async def serve(self) -> None:
@@ -92,6 +109,8 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+        self.neighbourhood.open()
+        loop.add_signal_handler(signal.SIGUSR1, self.neighbourhood.leave)
         await self.runtime.load()  # or the first deploy pays for the imports
         self._count_start()
         self.agent.tell("started", self.device.name, f"start {self.counters.boot}")
@@ -101,7 +120,9 @@ class _Daemon:
                 for each in (
                     self.link.run(),
                     self.work.run(),
+                    self.neighbourhood.run(),
                     self._find_images(),
+                    self._show(),
                     self._report(),
                     self._measure(),
                     self.renewal.run(),
@@ -112,6 +133,7 @@ class _Daemon:
             await self.link.leave()
             for task in tasks:
                 task.cancel()
+        self.neighbourhood.close()
         with suppress(StoreError):  # then the hub is told once more
             self.agent.journal.save_sent()
 
@@ -137,19 +159,27 @@ class _Daemon:
                     self.bell.plan()
                 return
 
-    async def _report(self) -> None:
-        """Tell the hub what is true whenever it changes, and now and then."""
+    async def _show(self) -> None:
+        """Leave the status for people: a hub that does not answer holds up nothing."""
         while True:
-            await _either(self.told, self.link.fresh, self.settings.pace.report_every)
+            await _either(self.told, None, self.settings.pace.report_every)
             await asyncio.sleep(COALESCE)
             self.told.clear()
             self._leave_status()
+            self.unsent.set()
+
+    async def _report(self) -> None:
+        """Tell the hub what is true whenever it changes, and now and then."""
+        while True:
+            await _either(self.unsent, self.link.fresh, self.settings.pace.report_every)
+            self.unsent.clear()
             if self.link.fresh.is_set():
                 self.link.fresh.clear()
                 await self.link.greet()
             if self.link.is_connected and not await self._send_report():
                 await asyncio.sleep(REPORT_AGAIN)
-                self.told.set()
+                self.unsent.set()
+            await self.link.hand_in()
             await self.link.send_events()
 
     async def _send_report(self) -> bool:
@@ -163,6 +193,7 @@ class _Daemon:
             instance=self.counters.instance,
             address=self.link.address,
             replicas=self.work.statuses,
+            neighbours=self.neighbourhood.site.neighbours(),
         )
         return await self.link.send_report(report)
 
@@ -179,14 +210,9 @@ class _Daemon:
 
         A clock that was set may have judged wrongly before.
         """
-        ahead = self.device.clock() - boot_time()
         while True:
             await asyncio.sleep(LINK_LOOK_EVERY)
-            was, ahead = ahead, self.device.clock() - boot_time()
-            if abs(ahead - was) > CLOCK_JUMP:
-                text = f"the clock was set by {ahead - was:.0f} s"
-                self.agent.tell("clock", self.device.name, text)
-                self.agent.has_missed = True
+            self.agent.look_at_clock()
             can_catch_up = self.agent.can_catch_up()
             if can_catch_up:
                 self.bell.look()
@@ -212,6 +238,7 @@ class _Daemon:
             vault=vault,
             watch=Watch(self.bell.look),
             prober=Prober(self.runtime),
+            collection=self._collection(),
             host=host,
             room=lambda: facts.room(self.images),
             clock=boot_time,
@@ -220,8 +247,19 @@ class _Daemon:
             told=self.told,
         )
 
+    def _collection(self) -> Collection:
+        collection = Collection(
+            agent=self.agent,
+            runtime=self.runtime,
+            stock=Stock(self.settings.state),
+            architecture=self.agent.facts.architecture,
+        )
+        collection.load()
+        return collection
+
     def _leave_status(self) -> None:
         now = status.of(self.agent, self.link.state, self.work.statuses)
+        now |= {"pid": os.getpid(), "site_view": self.neighbourhood.shown()}
         with suppress(OSError):  # its folder is full: secrets and work come first
             status.write(self.settings.run, now)
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import files, tls
-from edge.errors import ConfigError
+from edge import files, tls, trust
+from edge.documents import Secret
+from edge.errors import ConfigError, TrustError
 from edge.joinfile import JoinFile
 from edge.trust import Ledger
 from node import identity
@@ -55,6 +56,18 @@ class Device:
         Its certificate was stored before; one that was lost is issued again.
         """
         return bool(self.name)
+
+    def open_secret(self, name: str) -> bytes:
+        """Return the plain value of a secret by its full name.
+
+        Raises `TrustError` when it is not here, or not what its outside says.
+        """
+        me = self.identity
+        document = self.store.document(f"secret/{name}/{me.device}")
+        if not isinstance(document, Secret):
+            problem = f"cannot open secret {name}: its file is not on this disk"
+            raise TrustError("not-sealed-to-us", problem)
+        return trust.open_secret(document, me.seal, self.ledger)
 
     def judge_peer(self, certificate: object) -> None:
         """Judge a server's certificate by the floor; raise `TrustError`.

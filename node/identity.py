@@ -31,12 +31,16 @@ class _Seeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The device's keys; ``tls`` is the 32-byte seed of its Ed25519 TLS key."""
+    """The device's keys; ``tls`` is the 32-byte seed of its Ed25519 TLS key.
+
+    ``mesh`` is the private X25519 key that datagrams of the mesh are sealed with.
+    """
 
     sign: sealing.SigningKey
     seal: sealing.OpeningKey
     public: DeviceKeys
     tls: bytes
+    mesh: bytes
 
     @property
     def device(self) -> DeviceId:
@@ -84,4 +88,5 @@ def _identity(seeds: _Seeds) -> Identity:
         wireguard=sealing.exchange_public(sealing.from_text(seeds.wireguard)),
         tls=sealing.SigningKey(tls).public,
     )
-    return Identity(sign=sign, seal=seal, public=public, tls=tls)
+    mesh = sealing.from_text(seeds.mesh)
+    return Identity(sign=sign, seal=seal, public=public, tls=tls, mesh=mesh)

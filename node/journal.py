@@ -9,6 +9,7 @@ fsynced: they explain, they do not decide.
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,8 @@ out the flash of a device."""
 SAVED_EVERY = 50
 """Events told to the hub until that is written down; a power cut repeats so many."""
 BURST = 60
-"""Events in `REPEAT_FOR` seconds; what comes on top is counted elsewhere, not told."""
+"""Events of one kind in `REPEAT_FOR` seconds; what comes on top is counted elsewhere,
+not told. By kind, so that forgeries and a hundred containers drown nothing else."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,7 +54,7 @@ class Journal:
 
     def add(self, kind: str, subject: str, text: str, at: float) -> Event | None:
         """Write an event unless it was just written, or there were too many."""
-        if self._is_repeat(kind, subject, text, at) or self._is_flood(at):
+        if self._is_repeat(kind, subject, text, at) or self._is_flood(kind, at):
             return None
         event = Event(
             seq=self.newest + 1, at=at, kind=kind, subject=subject, text=text[:TEXT_MAX]
@@ -91,10 +93,11 @@ class Journal:
             for event in list(self.events)[-20:]
         )
 
-    def _is_flood(self, at: float) -> bool:
-        if len(self.events) < BURST:
-            return False
-        return 0 <= at - self.events[-BURST].at < REPEAT_FOR
+    def _is_flood(self, kind: str, at: float) -> bool:
+        recent = takewhile(
+            lambda event: 0 <= at - event.at < REPEAT_FOR, reversed(self.events)
+        )
+        return sum(event.kind == kind for event in recent) >= BURST
 
     def _append(self, event: Event) -> None:
         self.lines += 1

@@ -7,9 +7,11 @@ counts. A broker that is away only means that the hub learns later.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +22,7 @@ from edge.documents import Report
 from edge.errors import ConfigError, EdgeError
 from edge.mqtt import Connected, Disconnected, Message
 from edge.names import FleetName, NodeName
+from node import recovery
 from node.agent import Agent
 from node.bell import Bell
 from node.settings import Pace
@@ -29,6 +32,13 @@ SETTINGS_AGAIN = 10.0
 """Seconds until the certificate and the hub's address are read again."""
 EVENTS_AT_ONCE = 100
 """Events sent after a reconnect before the next report has its turn."""
+
+
+class StateListener(Protocol):
+    """Hears whether the broker can be reached."""
+
+    def __call__(self, *, is_connected: bool) -> None:
+        """Take it in."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,10 +54,16 @@ class Link:
     state: str = "not connected yet"
     refused: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while the broker refuses us: the certificate may have to be renewed."""
+    on_mesh: Callable[[bytes], None] = lambda _: None
+    """Given the mesh datagrams that neighbours left for us at the broker."""
+    on_state: StateListener | None = None
+    """Called when the connection came or went."""
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on every new connection: what was told before may be lost."""
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is a certificate for who could not connect without."""
+    _asked: tuple[str, ...] = ()
+    """Streams the hub lost and asked for."""
     _broker: Broker | None = None
     _trust: int = 0
     """The version of the trust document the connection was made by."""
@@ -172,6 +188,25 @@ class Link:
                 return
             journal.mark_sent(event.seq)
 
+    async def hand_in(self) -> None:
+        """Give the hub what it asked for; a message that got lost is asked for anew."""
+        streams, self._asked = self._asked, ()
+        store, heads = self.agent.device.store, self.agent.ledger.heads
+        topic = topics.documents(self._fleet, self._name)
+        for bundle in recovery.bundles(streams, heads, store.envelopes):
+            if not await self._publish(topic, bundle, retain=False):
+                self._asked = streams
+                return
+        if streams:
+            text = f"handed in what it lost of {len(streams)} streams"
+            self.agent.tell("recovery", "hub", text)
+
+    async def pass_on(self, topic: str, datagram: bytes) -> bool:
+        """Publish a mesh datagram: once, and kept for nobody."""
+        if self._broker is None or not self._broker.is_connected:
+            return False
+        return bool(await self._broker.publish(topic, datagram, qos=0))
+
     async def leave(self) -> None:
         """Say goodbye, so that dashboards need not wait for the last will."""
         await self._publish(self._status, _state("offline"), retain=True)
@@ -182,11 +217,18 @@ class Link:
                 self.state = "connected"
                 self.refused.clear()
                 self.fresh.set()
+                self._tell_state(is_connected=True)
             case Disconnected():
                 self.state = event.reason
                 self.told.set()  # whoever asks this device should hear of it
+                self._tell_state(is_connected=False)
                 if event.is_refusal:
                     self.refused.set()
+            case Message() if "/mesh/" in event.topic:
+                self.on_mesh(event.payload)
+            case Message() if event.topic == topics.wanted(self._fleet, self._name):
+                self._asked = recovery.asked(event.payload)
+                self.told.set()
             case Message():
                 before = self.agent.journal.newest
                 is_news = self.agent.receive(event.payload)
@@ -194,6 +236,10 @@ class Link:
                     self.bell.look()
                 if is_news or self.agent.journal.newest > before:
                     self.told.set()  # a refusal is worth telling as well
+
+    def _tell_state(self, *, is_connected: bool) -> None:
+        if self.on_state is not None:
+            self.on_state(is_connected=is_connected)
 
     async def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         if self._broker is None or not self._broker.is_connected:

@@ -9,7 +9,9 @@ Calls block; `node.podman_runtime` makes them in threads.
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +33,9 @@ CONNECT_AFTER = 10.0
 REPLY_AFTER = 60.0
 """Seconds for an ordinary answer; a start on a small busy board takes 5."""
 COMPLAINT_MAX = 500
+GUESSERS = ("chardet", "charset_normalizer")
+"""Guess in which encoding text is. We read bytes; without them requests takes 3 MiB
+less."""
 OK, NOT_MODIFIED, REFUSED, NOT_FOUND, SERVER_FAILED = 200, 304, 400, 404, 500
 
 
@@ -170,6 +175,21 @@ def _client_class() -> "type[APIClient]":
         package = ModuleType("podman")
         package.__path__ = list((spec and spec.submodule_search_locations) or [])
         sys.modules["podman"] = package
-    from podman.api.client import APIClient
+    with _hidden(*GUESSERS):
+        from podman.api.client import APIClient
 
     return APIClient
+
+
+@contextmanager
+def _hidden(*modules: str) -> Iterator[None]:
+    """Let an import do without what it can do without."""
+    hidden = [each for each in modules if each not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # requests would rather have one
+            yield
+    finally:
+        for each in hidden:
+            del sys.modules[each]

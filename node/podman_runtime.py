@@ -11,7 +11,7 @@ Calls block in podman-py; each runs in a thread of its own.
 
 import io
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -32,6 +32,10 @@ over a slow uplink."""
 STOP_MARGIN = 30.0
 """Seconds beyond its stop timeout that Podman gets to stop a container."""
 STOP_MAX = 3600.0 + STOP_MARGIN  # `Workload.stop_after` allows an hour
+LOG_AFTER = 5.0
+"""Seconds of silence in a log: a version is not given up for want of it."""
+FRAME = 8
+"""Bytes before each piece of a log: its stream, three of nothing, its length."""
 ACCOUNTS_MAX = 1 * MIB  # bytes of /etc/passwd or /etc/group; directories are not there
 SHA256 = "sha256:"
 
@@ -110,6 +114,12 @@ class PodmanRuntime:
         found = [each.get("IPAddress") for each in networks]
         return str(settings.get("IPAddress") or next(filter(None, found), ""))
 
+    async def identify(self, container: str) -> tuple[str, Path]:
+        """Return a container's full ID, and the file that names its first process."""
+        answer = await self._call(Request("GET", f"/containers/{container}/json"))
+        shown = answer.json()
+        return str(shown["Id"]), Path(shown["PidFile"])
+
     async def execute(
         self, container: str, command: Iterable[str], *, within: float
     ) -> int:
@@ -132,6 +142,23 @@ class PodmanRuntime:
         del self._running_commands[container]
         return int(ended.json()["ExitCode"])
 
+    async def log(self, container: str, *, lines: int) -> bytes:
+        """Return the last lines a container wrote, running or not."""
+        query = {"stdout": "true", "stderr": "true", "tail": str(lines)}
+        path = f"/containers/{container}/logs"
+        answer = await self._call(Request("GET", path, query, within=LOG_AFTER))
+        return _unframed(answer.body)
+
+    async def has_image(self, image_id: str) -> bool:
+        """Return whether an image is here at this moment, whoever brought it."""
+        request = Request("GET", f"/images/{_bare(image_id)}/exists")
+        answer = await self._call(request, missing_is_fine=True)
+        return answer.status != NOT_FOUND
+
+    async def discard(self, image_id: str, repositories: Collection[str]) -> bool:
+        """Remove an image if it has no names but ours; never by force."""
+        return await threads.call(self._discard, image_id, frozenset(repositories))
+
     async def store(self) -> Path:
         """Return the folder images are kept in."""
         answer = await self._call(Request("GET", "/info"))
@@ -148,7 +175,10 @@ class PodmanRuntime:
         ours = [each for entry in listed if (each := self._container(entry))]
         here = frozenset(image for image in images if self._has_image(image))
         return Sighting(
-            containers=tuple(ours), images=here, foreign=len(listed) - len(ours)
+            containers=tuple(ours),
+            images=here,
+            used=frozenset(_with_prefix(entry.image_id) for entry in listed),
+            foreign=len(listed) - len(ours),
         )
 
     def _container(self, entry: _Listed) -> Container | None:
@@ -193,7 +223,7 @@ class PodmanRuntime:
     def _has_image(self, image_id: str) -> bool:
         if image_id in self._seen_images:
             return True
-        path = f"/images/{image_id.removeprefix(SHA256)}/exists"
+        path = f"/images/{_bare(image_id)}/exists"
         answer = self._api.call(Request("GET", path), missing_is_fine=True)
         if answer.status != NOT_FOUND:
             self._seen_images.add(image_id)
@@ -223,6 +253,28 @@ class PodmanRuntime:
         problem = f"cannot use {image.pinned}: it came as image {image_id}, and "
         problem += f"{platform.image_id} was signed for {platform.architecture}"
         raise TrustError("image-differs", problem)
+
+    def _discard(self, image_id: str, repositories: frozenset[str]) -> bool:
+        """Take an image's names away but for one, then remove it by its ID.
+
+        Podman itself refuses by ID what has a second name by then, and what a
+        container uses.
+        """
+        names = self._names(image_id)
+        if not {_repository(each) for each in names} <= repositories:
+            return False
+        self._seen_images.discard(image_id)
+        for path in (*map(quote, names[1:]), _bare(image_id)):
+            request = Request("DELETE", f"/images/{path}")
+            self._api.call(request, missing_is_fine=True)
+        return True
+
+    def _names(self, image_id: str) -> list[str]:
+        """Return the names of an image: ``registry/name:tag``, or with its digest."""
+        filters = msgspec.json.encode({"id": [_bare(image_id)]}).decode()
+        request = Request("GET", "/images/json", query={"filters": filters})
+        listed = self._api.call(request).json()
+        return sorted(name for each in listed or () for name in each.get("Names") or ())
 
     def _create(self, spec: Mapping[str, Any]) -> tuple[str, ...]:
         request = Request("POST", "/containers/create", body=spec)
@@ -280,6 +332,16 @@ def _ports(entries: Iterable[Mapping[str, Any]]) -> Iterable[Port]:
             )
 
 
+def _unframed(body: bytes) -> bytes:
+    """Return a log without what says which stream each piece of it is of."""
+    pieces, at = [], 0
+    while len(body) >= at + FRAME:
+        end = at + FRAME + int.from_bytes(body[at + 4 : at + FRAME], "big")
+        pieces.append(body[at + FRAME : end])
+        at = end
+    return b"".join(pieces)
+
+
 def _only_file(archive: bytes) -> str:
     """Return the text of the one file in a tar archive."""
     try:
@@ -295,6 +357,16 @@ def _only_file(archive: bytes) -> str:
 
 def _with_prefix(image_id: str) -> str:
     return image_id if image_id.startswith(SHA256) else f"{SHA256}{image_id}"
+
+
+def _bare(image_id: str) -> str:
+    """Return an image ID as paths of the API spell it."""
+    return image_id.removeprefix(SHA256)
+
+
+def _repository(reference: str) -> str:
+    """Return what is before the digest in ``registry/name@sha256:…``."""
+    return reference.partition("@")[0]
 
 
 def _digest(reference: str) -> str:

@@ -26,7 +26,8 @@ class Prober:
     def __init__(self, runtime: Runtime) -> None:
         """Ask through ``runtime`` for addresses, and to run commands."""
         self._runtime = runtime
-        self._addresses: dict[str, tuple[str, str]] = {}
+        self._addresses: dict[str, dict[str, str]] = {}
+        """Slot → address of each life: two, where an elder runs on."""
 
     async def probe(self, container: Container, workload: Workload) -> str:
         """Return "" when the replica works, else why not; "" without a health check."""
@@ -56,10 +57,12 @@ class Prober:
     async def _address(self, container: Container, workload: Workload) -> str:
         if workload.network == "host":
             return LOOPBACK
-        life, address = self._addresses.get(container.slot, ("", ""))
-        if life != container.life or not address:
+        known = self._addresses.get(container.slot, {})
+        address = known.get(container.life, "")
+        if not address:
             address = await self._runtime.address(container.id)
-            self._addresses[container.slot] = (container.life, address)
+            newest = list(known.items())[-1:]
+            self._addresses[container.slot] = dict([*newest, (container.life, address)])
         return address
 
     async def _command(self, container: Container, health: Health) -> str:

@@ -27,6 +27,19 @@ def is_alive(pid: int, container_id: str) -> bool:
         os.close(descriptor)
 
 
+def started_at(pid: int) -> float | None:
+    """Return when a process began, in seconds of CLOCK_BOOTTIME, None for no process.
+
+    Field 22 of /proc/PID/stat (proc(5)), counted from behind the command's name.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
 class Watch:
     """Calls ``on_end`` when one of the watched processes ends.
 

@@ -6,14 +6,15 @@ in flight keeps its key in ``busy`` and is not planned again.
 
 Laws, held by property tests: a converged device gets an empty plan; performing plans
 converges; containers that are not ours are in no plan; no two containers of one slot
-run at once; no back-off delays a newer revision.
+run at once, but for the moment a rollout lets the new one start first, and for an elder
+beside the newer copy (`node.elders`); no back-off delays a newer revision.
 
 Nothing is remembered outside `History`, which each plan returns anew: what is no longer
 wanted is forgotten with it. An empty history, as after a restart of the daemon, is a
 valid one: containers are adopted from their labels and left alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge.model import ReplicaStatus
@@ -23,7 +24,7 @@ from node.actions import Action, Pull, Start, Wipe
 from node.backoff import Trail
 from node.container_spec import Host
 from node.preflight import Room
-from node.replica import Container, Replica, Sighting, Verdict
+from node.replica import ELDER, Container, Replica, Sighting, Verdict
 from node.upkeep import Case, Step
 
 History = Mapping[str, Trail]
@@ -46,6 +47,9 @@ class Observed:
     """A container's life → what its probes say."""
     busy: frozenset[str] = frozenset()
     """Keys of chains in flight."""
+    standbys: tuple[Replica, ...] = ()
+    """What may have to run here one day: its images are fetched when nothing else is
+    to do."""
     room: Room | None = None
     """What disk and memory have left; None skips that check."""
     clock: float = 0.0
@@ -54,7 +58,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Actions to perform in order; ``key`` is a slot, or names a pull or a wipe."""
+    """Actions to perform in order; ``key`` is a replica's, or a pull's or wipe's."""
 
     key: str
     actions: tuple[Action, ...]
@@ -100,9 +104,9 @@ def plan(
 
     ``now`` is seconds of a clock that never jumps, the same one in every call.
     """
-    replicas = sorted(wanted, key=lambda each: each.slot)
+    replicas = sorted(wanted, key=lambda each: each.key)
     scene = _Scene(replicas, observed, history, host, now)
-    steps = [(replica, *scene.step(replica)) for replica in replicas]
+    steps = [(replica, *scene.step(replica)) for replica in scene.replicas]
     pulls = scene.pulls([replica for replica, step, _ in steps if step.needs_image])
     rulings = [
         *pulls.values(),
@@ -110,7 +114,9 @@ def plan(
         *scene.unwanted(),
         *scene.orphans(),
     ]
-    return _plan_of(rulings, observed.busy)
+    is_idle = not any(each.actions for each in rulings) and not observed.busy
+    rulings += scene.ahead(pulls, is_idle=is_idle)
+    return _plan_of(rulings, scene.is_busy)
 
 
 def performed(history: History, chain: Chain, now: float) -> History:
@@ -152,23 +158,35 @@ class _Scene:
         self.slots: dict[Slot, list[Container]] = {}
         for container in observed.sighting.containers:
             self.slots.setdefault(container.slot, []).append(container)
-        self.replicas = {replica.slot: replica for replica in replicas}
-        self.current = {each.slot: self._current(each) for each in replicas}
+        newer = {each.slot: each for each in replicas if not each.is_elder}
+        self.elders = {
+            each.slot: each
+            for each in replicas
+            if each.is_elder and self._is_another(each, newer.get(each.slot))
+        }
+        self.newer = newer
+        self.beside: dict[Slot, str] = {}
+        """What people are told of the elder of each slot."""
+        self.replicas = (*newer.values(), *self.elders.values())
+        self.current = {each.key: self._current(each) for each in self.replicas}
         staying = {each.id for each in self.current.values() if each}
         everyone = observed.sighting.containers
         self.going = frozenset(each.id for each in everyone if each.id not in staying)
 
     def step(self, replica: Replica) -> tuple[Step, Trail]:
         """Return what a replica needs, and its trail after this look."""
-        current = self.current[replica.slot]
+        current = self.current[replica.key]
         verdict = self.observed.verdicts.get(current.life) if current else None
-        trail = self._trail(replica.slot, self._about(replica))
-        if replica.slot not in self.observed.busy:
+        trail = self._trail_of(replica)
+        if not self.is_busy(replica.key):
             if current is not None:
-                trail = self._recognised(replica.slot, trail, current)
+                trail = self._recognised(replica.key, trail, current)
             is_unhealthy = verdict == "unhealthy"
             trail = backoff.follow(trail, current, self.now, is_unhealthy=is_unhealthy)
-        return upkeep.decide(self._case(replica, current, verdict, trail)), trail
+        step = upkeep.decide(self._case(replica, current, verdict, trail))
+        if replica.is_elder:
+            self.beside[replica.slot] = _beside(replica, step)
+        return step, trail
 
     def pulls(self, replicas: list[Replica]) -> dict[str, _Ruling]:
         """Return one ruling for each image that is missing, by image ID."""
@@ -178,10 +196,38 @@ class _Scene:
             wanted.setdefault(image_id, []).append(replica)
         return {each: self._pull(each, wanted[each]) for each in sorted(wanted)}
 
+    def ahead(
+        self, needed: Mapping[str, _Ruling], *, is_idle: bool
+    ) -> Iterable[_Ruling]:
+        """Yield what is known of images that may be needed later; one is fetched.
+
+        Only by a device that is idle; one that fails waits, and the next has its turn.
+        """
+        missing = self._missing(self.observed.standbys)
+        for image_id, replica in missing.items():
+            if image_id not in needed:
+                pull = self._pull(image_id, [replica])
+                yield pull if is_idle else replace(pull, actions=())
+                is_idle = is_idle and not pull.actions
+
+    def _missing(self, replicas: Iterable[Replica]) -> dict[str, Replica]:
+        """Return the images that are not here, each with one that will need it."""
+        here = {"", *self.observed.sighting.images}
+        ids = {
+            container_spec.image_id(each, self.host.architecture): each
+            for each in replicas
+        }
+        return {
+            image_id: each for image_id, each in ids.items() if image_id not in here
+        }
+
     def ruling(
         self, replica: Replica, step: Step, trail: Trail, pulls: Mapping[str, _Ruling]
     ) -> _Ruling:
-        """Return a replica's chain, with the status that people see."""
+        """Return a replica's chain, with the status that people see.
+
+        An elder is in the status of the copy that it runs beside.
+        """
         if step.needs_image:
             image_id = container_spec.image_id(replica, self.host.architecture)
             step = self._fetching(step, pulls[image_id])
@@ -198,31 +244,53 @@ class _Scene:
             healthy=step.is_healthy,
             since=trail.shown_at,
             restarts=trail.restarts,
-            reason=step.reason,
+            proved=replica.is_proved,
+            reason=step.reason or self.beside.get(replica.slot, ""),
         )
         return _Ruling(
-            key=replica.slot,
+            key=replica.key,
             trail=trail,
             actions=step.actions,
-            status=status,
+            status=None if replica.is_elder else status,
             wake_at=step.wake_at,
         )
 
     def unwanted(self) -> Iterable[_Ruling]:
         """Return how containers go whose slot this node no longer runs."""
-        for slot in sorted(self.slots.keys() - self.replicas.keys()):
+        for slot in sorted(self.slots.keys() - self.newer.keys()):
             yield self._farewell(slot, self.slots[slot])
 
     def orphans(self) -> Iterable[_Ruling]:
         """Return the wiping of secrets whose container is gone."""
         kept = {each.name for each in self.observed.sighting.containers}
-        kept |= {container_spec.name(each) for each in self.replicas.values()}
+        kept |= {container_spec.name(each) for each in self.replicas}
         for name in sorted(self.observed.provided.keys() - kept):
             wipe = Wipe(container=name, reason="its container is gone")
             trail = self._trail(f"{WIPE}{name}", UNWANTED)
             yield self._paced(
                 _Ruling(key=f"{WIPE}{name}", trail=trail, actions=(wipe,))
             )
+
+    def is_busy(self, key: str) -> bool:
+        """Return whether a chain of this key, or of the slot's other copy, goes on.
+
+        One copy becomes the other: what is done to it must not be begun twice.
+        """
+        return not {key, _other(key)}.isdisjoint(self.observed.busy)
+
+    def _is_another(self, elder: Replica, newer: Replica | None) -> bool:
+        """Return whether an elder asks for another container than the newer copy."""
+        if newer is None:
+            return False
+        architecture = self.host.architecture
+        one, other = (
+            (
+                container_spec.digest(e, self.host),
+                container_spec.image_id(e, architecture),
+            )
+            for e in (elder, newer)
+        )
+        return one != other
 
     def _current(self, replica: Replica) -> Container | None:
         """Return the container that is what ``replica`` wants, a running one first."""
@@ -244,8 +312,9 @@ class _Scene:
         trail: Trail,
     ) -> Case:
         sighting = self.observed.sighting
-        mine = self.slots.get(replica.slot, [])
-        others = [each for each in mine if each is not current]
+        others = self._others(replica, current)
+        if replica.slot in self.elders:  # that one serves, it needs no other bridge
+            replica = replace(replica, starts_first=False)
         neighbours = [each for each in sighting.containers if each.slot != replica.slot]
         return Case(
             replica=replica,
@@ -261,6 +330,21 @@ class _Scene:
             trail=trail,
             now=self.now,
         )
+
+    def _others(self, replica: Replica, current: Container | None) -> list[Container]:
+        """Return what has to go of a slot; of an elder, only what is in its own way."""
+        mine = self.slots.get(replica.slot, [])
+        if replica.is_elder:
+            name = container_spec.name(replica)
+            return [each for each in mine if each is not current and each.name == name]
+        elder = self.elders.get(replica.slot)
+        beside = self.current[elder.key] if elder else None
+        kept = container_spec.name(elder) if elder else ""
+        return [
+            each
+            for each in mine
+            if each is not current and each is not beside and each.name != kept
+        ]
 
     def _pull(self, image_id: str, replicas: list[Replica]) -> _Ruling:
         about = ",".join(f"{each.slot}:{each.version}" for each in replicas)
@@ -319,7 +403,7 @@ class _Scene:
             return ruling
         return replace(ruling, actions=(), wake_at=ready)
 
-    def _recognised(self, slot: Slot, trail: Trail, current: Container) -> Trail:
+    def _recognised(self, key: str, trail: Trail, current: Container) -> Trail:
         """Return a new trail with what is known of a container that ran before it.
 
         It ran under an earlier revision with the same specification, or before this
@@ -327,12 +411,19 @@ class _Scene:
         """
         if trail.life or not current.is_running:
             return trail
-        before = self.history.get(slot)
+        before = self.history.get(key)
         if before is None:
             return backoff.adopted(trail, current, self.now)
         if before.life == current.life:
             return replace(trail, life=before.life, since=before.since)
         return trail
+
+    def _trail_of(self, replica: Replica) -> Trail:
+        """Return what is known of a replica, under its key or its former one."""
+        about = self._about(replica)
+        known = (self.history.get(each) for each in (replica.key, _other(replica.key)))
+        same = (each for each in known if each is not None and each.about == about)
+        return next(same, Trail(about=about))
 
     def _about(self, replica: Replica) -> str:
         return f"{replica.version}:{container_spec.digest(replica, self.host)}"
@@ -343,11 +434,22 @@ class _Scene:
         return trail if trail.about == about else Trail(about=about)
 
 
-def _plan_of(rulings: list[_Ruling], busy: frozenset[str]) -> Plan:
+def _beside(elder: Replica, step: Step) -> str:
+    how = "" if step.is_healthy else f", which is {step.state}"
+    why = f": {step.reason}" if how and step.reason else ""
+    return f"beside revision {elder.version}{how}{why}"
+
+
+def _other(key: str) -> str:
+    """Return the key of the slot's other copy."""
+    return key.removesuffix(ELDER) if key.endswith(ELDER) else f"{key}{ELDER}"
+
+
+def _plan_of(rulings: list[_Ruling], is_busy: Callable[[str], bool]) -> Plan:
     chains = [
         Chain(key=each.key, actions=each.actions, about=each.trail.about)
         for each in rulings
-        if each.actions and each.key not in busy
+        if each.actions and not is_busy(each.key)
     ]
     wakes = [each.wake_at for each in rulings if each.wake_at is not None]
     return Plan(

@@ -14,6 +14,8 @@ from edge.names import DeploymentName, Slot, WorkloadName
 Verdict = Literal["starting", "healthy", "unhealthy"]
 
 STARTABLE = frozenset({"created", "configured", "initialized", "exited", "stopped"})
+ELDER = " elder"
+"""Behind a slot: names the older one of its two copies."""
 PASSING = frozenset({"stopping", "removing"})
 """States Podman leaves by itself, unless its container monitor died."""
 
@@ -31,6 +33,17 @@ class Replica:
     """Digest of the names and versions of its secrets, "" when it has none."""
     waits_for: str = ""
     """Why it must not be started yet, as a sentence; "" when it may."""
+    starts_first: bool = False
+    """Whether it may run beside the one it replaces until it is healthy."""
+    is_proved: bool = False
+    """Whether this version has proved itself here, as its rollout asks."""
+    is_elder: bool = False
+    """Whether it runs on beside the newer copy of its slot, until that is promoted."""
+
+    @property
+    def key(self) -> str:
+        """Return what names it among all that this device runs."""
+        return f"{self.slot}{ELDER}" if self.is_elder else self.slot
 
     @property
     def is_strict(self) -> bool:
@@ -87,4 +100,6 @@ class Sighting:
     containers: tuple[Container, ...] = ()
     images: frozenset[str] = frozenset()
     """Of the image IDs that were asked for, those that are here."""
+    used: frozenset[str] = frozenset()
+    """Image IDs that any container was made from, ours or not."""
     foreign: int = 0

@@ -5,7 +5,7 @@ One call is one effect. Every method raises `Unreachable` when nobody answers an
 Containers are addressed by ID, or by name where they were just created.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +57,19 @@ class Runtime(Protocol):
         """Run a command in a container; return its exit code.
 
         After ``within`` seconds it is given up, and raises `RuntimeFailure`.
+        """
+
+    async def log(self, container: str, *, lines: int) -> bytes:
+        """Return the last lines a container wrote, on both streams."""
+
+    async def has_image(self, image_id: str) -> bool:
+        """Return whether an image is here at this moment."""
+
+    async def discard(self, image_id: str, repositories: Collection[str]) -> bool:
+        """Remove an image, never by force; return whether it is gone.
+
+        One that carries a tag, or a name outside of these repositories, stays; one that
+        a container was made from raises `RuntimeFailure`.
         """
 
     async def store(self) -> Path:

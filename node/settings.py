@@ -8,14 +8,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from edge.errors import ConfigError
 
 DEFAULT_FILE = Path("/etc/tutti/node.toml")
 PREFIX = "EDGE_NODE_"
 FILE_MAX = 64 * 1024  # bytes
+PORT_MAX = 65535
 Uplink = Literal["lan", "metered"]
+Guarding = Literal["process", "unit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,10 @@ class Settings:
     what mDNS finds."""
     uplink: Uplink = "lan"
     """``metered`` says little: telemetry every six hours."""
+    guard: Guarding = "process"
+    """Who starts the guard of leases: the daemon, or systemd as ``unit``."""
+    mesh_port: int = 8445
+    """UDP port on which neighbours talk to each other; the same on all of a site."""
     telemetry_every: float = 0.0
     """Seconds between telemetry messages; 0 takes the uplink profile's."""
     resync_every: float = 300.0
@@ -116,12 +122,24 @@ def _value(key: str, value: object, source: str) -> object:
         return Path(str(value))
     if key in {"telemetry_every", "resync_every"}:
         return _seconds(key, value, source)
+    if key == "mesh_port":
+        return _port(key, value, source)
     if key == "uplink" and value not in PACES:
         known = " or ".join(PACES)
         raise ConfigError(f"cannot use uplink {value!r} in {source}: say {known}")
+    if key == "guard" and value not in get_args(Guarding):
+        known = " or ".join(get_args(Guarding))
+        raise ConfigError(f"cannot use guard {value!r} in {source}: say {known}")
     if not isinstance(value, str):
         raise ConfigError(f"cannot use {key} = {value!r} in {source}: it is no text")
     return value
+
+
+def _port(key: str, value: object, source: str) -> int:
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:6]) <= PORT_MAX:
+        raise ConfigError(f"cannot use {key} = {value!r} in {source}: give 1 to 65535")
+    return int(text)
 
 
 def _seconds(key: str, value: object, source: str) -> float:

@@ -37,8 +37,31 @@ def of(agent: Agent, hub: str, replicas: Iterable[ReplicaStatus]) -> dict[str, A
         "trust": trust.version if trust else 0,
         "generation": trust.generation if trust else 0,
         "replicas": [msgspec.to_builtins(each) for each in replicas],
+        "trials": _trials(agent),
+        "bad": _bad(agent),
         "refusals": dict(agent.intake.refusals),
     }
+
+
+def _bad(agent: Agent) -> list[dict[str, Any]]:
+    """Return what failed its trial, with its last lines as they were."""
+    trials = agent.staged.trials
+    return [
+        {**msgspec.to_builtins(each), "log": trials.last_lines(each)}
+        for each in trials.failures()
+    ]
+
+
+def _trials(agent: Agent) -> list[dict[str, Any]]:
+    trials = agent.staged.trials
+    return [
+        {
+            "slot": slot,
+            "version": watch.version,
+            "healthy_for": trials.terms[slot].healthy_for,
+        }
+        for slot, watch in sorted(trials.book.watched.items())
+    ]
 
 
 def write(run: Path, status: dict[str, Any]) -> None:
@@ -57,6 +80,18 @@ def read(run: Path) -> dict[str, Any]:
         problem = f"cannot tell the status: no edge-node left one in {run}"
         raise ConfigError(f"{problem}; start it, or name its folder with --run")
     return dict(msgspec.json.decode(content, type=dict[str, Any]))
+
+
+def running(run: Path) -> int:
+    """Return the process of the daemon; raise `ConfigError` when none runs."""
+    pid = int(read(run).get("pid", 0))
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        words = b""
+    if b"edge-node" not in words and b"node.cli" not in words:
+        raise ConfigError(f"cannot ask edge-node: none of {run} is running")
+    return pid
 
 
 def events(state: Path) -> list[dict[str, Any]]:
@@ -80,9 +115,49 @@ def tell(status: dict[str, Any]) -> str:
             f"runs    {replica['slot']} revision {replica['version']}: "
             f"{replica['state']}, {health}{reason}"
         )
+    lines += _rollouts(status)
+    lines += _site(status.get("site_view", {}))
     refusals = sorted(status["refusals"].items())
     lines += [f"refused {count} × {name}" for name, count in refusals]
     return "\n".join(lines)
+
+
+def _rollouts(status: dict[str, Any]) -> list[str]:
+    """Return what is on trial here, and what failed its trial."""
+    lines = [
+        f"trial   {each['slot']} revision {each['version']}: "
+        f"proves itself when healthy for {each['healthy_for']:g} s"
+        for each in status.get("trials", ())
+    ]
+    for each in status.get("bad", ()):
+        about = f"{each['slot']} revision {each['version']}"
+        lines.append(f"bad     {about}: {each.get('reason', '')}")
+        log = each.get("log", "").splitlines()
+        lines += [f"        | {line}" for line in log]
+    return lines
+
+
+def _site(site: dict[str, Any]) -> list[str]:
+    """Return how the neighbours are, and who holds what may move."""
+    lines = ["leaving hands over what may move"] if site.get("leaving") else []
+    for peer in site.get("peers", ()):
+        path = f" ({peer['path']})" if peer["path"] not in {"", "direct"} else ""
+        hub = "" if peer["has_hub"] else ", cut from hub"
+        state = peer["state"] + (hub if peer["state"] == "alive" else "")
+        heard = "" if peer["heard"] is None else f", heard {peer['heard']:g} s ago"
+        reason = f": {peer['reason']}" if peer["reason"] else ""
+        lines.append(f"peer    {peer['name']} {state}{path}{heard}{reason}")
+    for slot in site.get("slots", ()):
+        lease = slot["lease_left"]
+        left = "" if lease is None else f", lease for {lease:g} s"
+        why = slot["homeless"] or slot["waits"]
+        reason = f": {why}" if why else ""
+        holder = slot["holder"] or "nobody"
+        lines.append(
+            f"moves   {slot['slot']} {holder}, term {slot['term']}{left}{reason}"
+        )
+    switches = site.get("switches", {}).items()
+    return lines + [f"switch  {name}: {why}" for name, why in sorted(switches)]
 
 
 def _labels(labels: dict[str, str]) -> str:

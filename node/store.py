@@ -1,7 +1,7 @@
 """The device's own disk: the truth it acts on when nobody else is there.
 
 One file for each document (the newest of its stream, deployments for each revision in
-use), a file of counters, the places it runs. Rules:
+use or to go back to), a file of counters, the places it runs, what is on trial. Rules:
 
 - A document is on disk before it is acted on; temp file, fsync, rename (`edge.files`).
 - At start every envelope is judged again. One that fails is moved to ``damaged/``; its
@@ -11,6 +11,8 @@ use), a file of counters, the places it runs. Rules:
   nothing is set aside and nothing is guessed: `load` refuses.
 - What says who the device is and what it may be given (trust, voucher, member, node)
   is kept twice: one damaged block of flash costs neither membership nor labels.
+- Its neighbours' documents are kept once: a damaged one is set aside, and comes again
+  with the plan, which the report does not list without it (`node.inventory`).
 """
 
 from collections.abc import Iterable
@@ -34,13 +36,19 @@ CHAIN = (
     "node",
     "revocation",
     "deployment",
+    "control",
     "secret",
     "assignment",
+    "voters",
+    "plan",
     "beacon",
 )
 """The order of replay: what is judged by something comes after it."""
 VITAL = ("trust", "voucher", "member", "node")
-"""Kinds a device cannot be without."""
+"""Kinds a device cannot be without; of members and nodes, its own."""
+
+
+TRIALS = "trials.json"
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +104,7 @@ class Store:
         """
         written = [each for each in verdicts if self._is_wanted(each)]
         for each in written:
-            self._write(self._path(each.document), each.envelope)
+            self._write(self._path(each.document), each.envelope, ledger)
             if each.document.stream in self.missing:
                 ledger.record(each)
                 self.missing.discard(each.document.stream)
@@ -112,6 +120,17 @@ class Store:
         sealed = envelope.decode(data)
         return documents.parse(sealed.payload_type, sealed.body)
 
+    def envelopes(self, stream: str) -> tuple[bytes, ...]:
+        """Return what is kept of a stream as it came, oldest first.
+
+        The stream must be a known one: it becomes a file's name.
+        """
+        name = stream.replace("/", "+")
+        found = [*self.documents.glob(f"{name}.json")]
+        found += self.documents.glob(f"{name}.[0-9]*.json")
+        contents = (_content(path) for path in sorted(found, key=_revision))
+        return tuple(each for each in contents if each)
+
     def deployment(self, name: str, version: int) -> Deployment | None:
         """Return one revision of a deployment that is still kept."""
         path = self.documents / f"deployment+{name}.{version}.json"
@@ -123,13 +142,13 @@ class Store:
         return document if isinstance(document, Deployment) else None
 
     def prune(self, ledger: Ledger, places: Iterable[model.ReplicaPlace]) -> None:
-        """Remove revisions that are neither the newest nor run, and ended secrets."""
-        used = {(place.deployment, place.version) for place in places}
+        """Remove revisions that are no longer `needed`."""
+        kept = needed(ledger, places)
         for path in sorted(self.documents.glob("deployment+*.json")):
             name, version = _revision(path)
-            newest = ledger.head(f"deployment/{name}")
-            is_newest = newest is not None and newest.counter == (version,)
-            if not is_newest and (name, version) not in used:
+            # Which one a damaged newest would go back to, nobody knows.
+            is_unknown = f"deployment/{name}" in self.missing
+            if not is_unknown and (name, version) not in kept:
                 files.remove(path)
 
     def read_places(self) -> tuple[model.ReplicaPlace, ...]:
@@ -148,6 +167,23 @@ class Store:
         if self.read_places() != wanted:
             path = self.folder / "share.json"
             checked.write(path, msgspec.json.encode(wanted))
+
+    def read_trials(self) -> bytes:
+        """Return what was on trial here, b"" where nothing is known."""
+        path = self.folder / TRIALS
+        try:
+            return checked.read(path, at_most=STATE_MAX) or b""
+        except StoreError:
+            self.forget_trials()
+            return b""
+
+    def write_trials(self, content: bytes) -> None:
+        """Remember what is on trial, before it is switched to."""
+        checked.write(self.folder / TRIALS, content)
+
+    def forget_trials(self) -> None:
+        """Set aside what cannot be read: it is believed no more."""
+        self._set_aside(self.folder / TRIALS)
 
     def has_room(self) -> bool:
         """Return whether the largest document there is could be written now."""
@@ -189,7 +225,8 @@ class Store:
     def _replay(self, path: Path, ledger: Ledger) -> None:
         data = _content(path)
         if self._is_accepted(data, ledger):
-            if _kind(path) in VITAL and _content(self.copies / path.name) != data:
+            is_vital = _is_vital(path, ledger)
+            if is_vital and _content(self.copies / path.name) != data:
                 self._try_to_write(self.copies / path.name, data)
             return
         copy = _content(self.copies / path.name)
@@ -206,9 +243,9 @@ class Store:
             ledger.record(verdict)
         return isinstance(verdict, Accepted | Known)
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, data: bytes, ledger: Ledger) -> None:
         files.write(path, data)
-        if _kind(path) in VITAL:
+        if _is_vital(path, ledger):
             files.write(self.copies / path.name, data)
 
     def _try_to_write(self, path: Path, data: bytes) -> None:
@@ -259,6 +296,19 @@ class Store:
                 self.missing.add(stream)
 
 
+def needed(
+    ledger: Ledger, places: Iterable[model.ReplicaPlace]
+) -> set[tuple[str, int]]:
+    """Return the revisions to keep: the newest, what runs, what to go back to."""
+    kept = {(place.deployment, place.version) for place in places}
+    for stream, head in ledger.heads.items():
+        kind, _, name = stream.partition("/")
+        if kind == "deployment":
+            kept.add((name, head.counter[0]))
+    kept |= {(name, each.fallback) for name, each in ledger.deployments.items()}
+    return kept
+
+
 def _to_disk(head: Head) -> _Head:
     return _Head(counter=head.counter, digest=head.digest, scope=head.scope)
 
@@ -269,6 +319,14 @@ def _from_disk(head: _Head) -> Head:
 
 def _kind(path: Path) -> str:
     return path.name.partition("+")[0].partition(".")[0]
+
+
+def _is_vital(path: Path, ledger: Ledger) -> bool:
+    """Return whether a document is kept twice; ``me`` is "" in tools and tests."""
+    kind = _kind(path)
+    if kind in {"member", "node"} and ledger.me:
+        return path.name == f"{kind}+{ledger.me}.json"
+    return kind in VITAL
 
 
 def _rank(path: Path) -> int:

@@ -4,6 +4,8 @@
   Its image is fetched meanwhile.
 - The new container is created, then the old one stopped, then the new one started:
   never two of one slot at once, and what cannot even be created stops nothing.
+- Only where a rollout starts first, the old one serves on beside the new one until that
+  is healthy. What a slot goes back from is a newer one: it leaves at once.
 - One that ended, or is unhealthy, is started again when `backoff` allows.
 - One whose process is gone while Podman believes in it, or that Podman cannot start in
   its state, is made anew.
@@ -62,6 +64,19 @@ class Case:
         return self.kept.name if self.kept else container_spec.name(self.replica)
 
     @property
+    def bridge(self) -> Container | None:
+        """Return the older container that serves until the wanted one is healthy."""
+        if not self.replica.starts_first:
+            return None
+        older = [
+            each
+            for each in self.others
+            if each.is_running and each.version < self.replica.version
+        ]
+        # Of two, the newer one was on its way when it was overtaken itself.
+        return min(older, key=lambda each: (each.version, each.name), default=None)
+
+    @property
     def image_id(self) -> str:
         """Return the signed image ID for this device, "" if there is none."""
         return container_spec.image_id(self.replica, self.host.architecture)
@@ -108,19 +123,20 @@ def leave(
 def _running(case: Case, current: Container) -> Step:
     ready = backoff.ready_at(case.trail)
     is_ready = case.now >= ready
-    tidy = _tidy(case)
+    is_healthy = _is_healthy(case, current)
+    bridge = None if is_healthy else case.bridge
+    tidy = _tidy(case, bridge)
     if case.verdict == "unhealthy":
         if not is_ready:
             return _pausing(case)
-        restart = (*tidy, *_restart(current))
+        restart = (*tidy, *_restart(current, case.replica.version))
         return Step(state="starting", reason="unhealthy", actions=restart)
     is_waiting = bool(tidy) and not is_ready
-    is_healthy = _is_healthy(case, current)
     return Step(
         state="running" if is_healthy else "starting",
         is_healthy=is_healthy,
         actions=tidy if is_ready else (),
-        reason=case.trail.problem if is_waiting else "",
+        reason=case.trail.problem if is_waiting else _beside(bridge),
         wake_at=ready if is_waiting else _wake_at(case, current),
     )
 
@@ -136,17 +152,23 @@ def _is_followed(case: Case, current: Container) -> bool:
     return case.trail.life == current.life
 
 
-def _tidy(case: Case) -> tuple[Action, ...]:
+def _beside(bridge: Container | None) -> str:
+    return f"revision {bridge.version} serves until it is healthy" if bridge else ""
+
+
+def _tidy(case: Case, bridge: Container | None) -> tuple[Action, ...]:
     """Return what a container that runs still lacks, or has too much of."""
-    gone = [leave(each, "replaced", case.provided) for each in case.others]
+    others = (each for each in case.others if each is not bridge)
+    gone = [leave(each, "replaced", case.provided) for each in others]
     return (*(action for actions in gone for action in actions), *_provide(case))
 
 
-def _restart(current: Container) -> tuple[Action, ...]:
+def _restart(current: Container, version: int) -> tuple[Action, ...]:
     slot, container = current.slot, current.id
     # A process that does not answer its probe may not answer its stop signal either.
     kill = Stop(slot=slot, container=container, reason="unhealthy", is_immediate=True)
-    return (kill, Start(slot=slot, container=container, reason="unhealthy"))
+    start = Start(slot=slot, container=container, version=version, reason="unhealthy")
+    return (kill, start)
 
 
 def _wake_at(case: Case, current: Container) -> float | None:
@@ -179,12 +201,18 @@ def _bring_up(case: Case) -> tuple[Action, ...]:
     in_the_way = () if case.kept else _in_the_way(case)
     made = () if case.kept else _make(case, in_the_way, reason)
     container = case.kept.id if case.kept else case.name
-    rest = [each for each in case.others if each not in in_the_way]
+    staying = (*in_the_way, case.bridge)
+    rest = [each for each in case.others if each not in staying]
     return (
         *made,
         *_stops(rest, reason),
         *_provide(case, is_new=bool(made)),
-        Start(slot=case.replica.slot, container=container, reason=reason),
+        Start(
+            slot=case.replica.slot,
+            container=container,
+            version=case.replica.version,
+            reason=reason,
+        ),
         *_removals(rest, reason, case.provided),
     )
 

@@ -10,10 +10,17 @@ ROOT = Path(__file__).parent.parent
 UNITS = {
     "edge-hub.service": ROOT / "hub/systemd/edge-hub.service",
     "edge-node.service": ROOT / "node/systemd/edge-node.service",
+    "edge-guard.service": ROOT / "node/systemd/edge-guard.service",
+    "edge-leave.service": ROOT / "node/systemd/edge-leave.service",
 }
 
 # Exposure on systemd's scale, 0 (closed) to 10 (open), as version 252 counts it.
-HIGHEST_EXPOSURE = {"edge-hub.service": 2.0, "edge-node.service": 1.9}
+HIGHEST_EXPOSURE = {
+    "edge-hub.service": 2.0,
+    "edge-node.service": 1.9,
+    "edge-guard.service": 1.0,
+    "edge-leave.service": 0.9,
+}
 
 # The page's tables: | `Directive=value` | exposure without it | …
 ROW = re.compile(

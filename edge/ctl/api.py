@@ -26,7 +26,9 @@ from edge.ctl.shapes import (
     Replicas,
     Result,
     Results,
+    Revision,
     Session,
+    Stage,
     Status,
     Token,
 )
@@ -43,7 +45,7 @@ BUNDLE_BUDGET = envelope.BUNDLE_MAX - 1024  # bytes; the rest is the frame
 EVENTS_KEPT = 100
 PAGES_MAX = 10_000  # a hub that never ends a list is not believed
 
-Shape = TypeVar("Shape", bound=msgspec.Struct)
+Shape = TypeVar("Shape")
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     signer: Callable[[], Signer]
     now: Callable[[], float]
     session: Path
+    read: Callable[[Stage], Stage] = lambda stage: stage
+    """Opens what in a stage is sealed to this operator."""
 
 
 class Hub:
@@ -143,13 +147,26 @@ class Hub:
         self, deployment: str, etag: str = "", wait: float = 0.0
     ) -> tuple[Status | None, str]:
         """Return how a deployment stands and its ETag, None if nothing changed."""
-        headers = {"If-None-Match": etag} if etag else {}
-        query = f"?wait={wait:g}" if wait else ""
-        path = f"/v1/deployments/{quote(deployment, safe='')}{query}"
-        reply = self._get(path, headers, wait)
-        if reply.status == NOT_MODIFIED:
-            return None, etag
-        return _read(reply, Status), reply.headers.get("etag", "")
+        path = f"/v1/deployments/{quote(deployment, safe='')}"
+        return self._polled(path, Status, etag, wait)
+
+    def stage(
+        self, deployment: str, etag: str = "", wait: float = 0.0
+    ) -> tuple[Stage | None, str]:
+        """Return where a rollout stands and its ETag, None if nothing changed."""
+        path = f"/v1/rollouts/{quote(deployment, safe='')}"
+        found, etag = self._polled(path, Stage, etag, wait)
+        return (self._asker.read(found) if found else None), etag
+
+    def revisions(self, deployment: str) -> tuple[Revision, ...]:
+        """Return the versions of a deployment that the hub keeps, oldest first."""
+        path = f"/v1/deployments/{quote(deployment, safe='')}/revisions"
+        return _read(self._get(path), tuple[Revision, ...])
+
+    def revision(self, deployment: str, version: int) -> bytes:
+        """Return the envelope of one version."""
+        path = f"/v1/deployments/{quote(deployment, safe='')}/revisions/{version}"
+        return self._get(path).body
 
     def events(self, after: str = "", wait: float = 0.0) -> Events:
         """Return what was decided and refused since ``after``, oldest first."""
@@ -169,6 +186,17 @@ class Hub:
     def counters(self) -> dict[str, int]:
         """Return how often what was refused, by ``<kind>: <reason>``."""
         return _read(self._get("/v1/counters"), Counters).counters
+
+    def _polled(
+        self, path: str, shape: type[Shape], etag: str, wait: float
+    ) -> tuple[Shape | None, str]:
+        """Return an answer and its ETag; wait for another one than ``etag``'s."""
+        headers = {"If-None-Match": etag} if etag else {}
+        query = f"?wait={wait:g}" if wait else ""
+        reply = self._get(f"{path}{query}", headers, wait)
+        if reply.status == NOT_MODIFIED:
+            return None, etag
+        return _read(reply, shape), reply.headers.get("etag", "")
 
     def _get(
         self, path: str, headers: dict[str, str] | None = None, wait: float = 0.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.ctl.shapes import Event, NodeRow, ReplicaRow
+from edge.ctl.voting import Standing
 
 Level = Literal["ok", "warning", "problem"]
 DAY = 86400.0
@@ -38,6 +39,8 @@ class Picture:
     """When root's trust in this machine's key ends, None when it has none."""
     certificate_ends_at: float | None = None
     hub_clock: float | None = None
+    hub_asks_for: str = ""
+    """What a restored hub waits for; it decides nothing meanwhile."""
     broker_problem: str = ""
     nodes: tuple[NodeRow, ...] = ()
     replicas: tuple[ReplicaRow, ...] = ()
@@ -47,6 +50,8 @@ class Picture:
     missing_secrets: tuple[str, ...] = ()
     lacking_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Secret → devices that should hold its newest version and do not."""
+    voters: tuple[Standing, ...] = ()
+    """Of sites that have voters, or ``strict`` replicas and none."""
     documents: tuple[str, ...] = ()
     """Sentences about documents the hub showed or hid."""
 
@@ -97,6 +102,13 @@ def _certificate(picture: Picture) -> Iterator[Finding]:
         yield fine("certificate", f"the hub's holds for {left} more")
 
 
+def _recovery(picture: Picture) -> Iterator[Finding]:
+    if picture.hub_asks_for:
+        text = f"decides nothing: it lost {picture.hub_asks_for}, and asks the devices"
+        step = "wait a minute; what edgectl events calls lost, deploy again"
+        yield warning("hub", text, step)
+
+
 def _clock(picture: Picture) -> Iterator[Finding]:
     if picture.hub_clock is None:
         return
@@ -123,12 +135,19 @@ def _documents(picture: Picture) -> Iterator[Finding]:
         yield warning("documents", text, advice)
 
 
+STATES = {
+    "offline": "look at the device's power and network: edge-node status there",
+    "dead": "its neighbours took over what may move; look at its power and network",
+    "partitioned": "look at the network between it and its neighbours",
+    "cut from hub": "look at its uplink; it goes on, and gets nothing new",
+    "relayed": "look at its uplink; it goes on, and gets nothing new",
+    "pending": "edgectl node approve NAME, if you know the device",
+}
+"""State of a device that is worth a warning → what to do about it."""
+
+
 def _nodes(picture: Picture) -> Iterator[Finding]:
-    advice = {
-        "offline": "look at the device's power and network: edge-node status there",
-        "pending": "edgectl node approve NAME, if you know the device",
-    }
-    for state, next_step in advice.items():
+    for state, next_step in STATES.items():
         found = [row.name for row in picture.nodes if row.state == state]
         if found:
             yield warning("devices", f"{_named(found)} {state}", next_step)
@@ -175,14 +194,32 @@ def _secrets(picture: Picture) -> Iterator[Finding]:
         yield problem("secrets", text, "edgectl secret sync")
 
 
+def _voters(picture: Picture) -> Iterator[Finding]:
+    heard = {row.name for row in picture.nodes if row.reporting}
+    for each in picture.voters:
+        site, step = each.site, f"edgectl site voters {each.site}"
+        silent = sorted(set(each.voters) - heard)
+        if not each.version:
+            text = f"site {site} has none, so its strict replicas do not run"
+            yield problem("voters", text, f"{step} --set N1,N2,N3")
+        elif len(each.voters) - len(silent) < each.majority:
+            text = f"site {site}: {_named(silent)} not heard of, {each.majority} needed"
+            yield warning("voters", f"{text} for a lease", step)
+        for gone in each.gone:
+            text = f"site {site}: {gone} votes and is no approved device there"
+            yield warning("voters", text, f"{step} --remove {gone}")
+
+
 _CHECKS: tuple[Callable[[Picture], Iterator[Finding]], ...] = (
     _key,
+    _recovery,
     _clock,
     _certificate,
     _broker,
     _documents,
     _nodes,
     _secrets,
+    _voters,
     _replicas,
     _refusals,
 )

@@ -20,6 +20,8 @@ class Exit(enum.IntEnum):
     ROLLOUT_FAILED = 6
     TIMED_OUT = 7
     OVERTAKEN = 8
+    INTERRUPTED = 130
+    """What shells say for SIGINT: 128 + 2."""
 
 
 MEANINGS = {
@@ -32,6 +34,7 @@ MEANINGS = {
     Exit.ROLLOUT_FAILED: "rollout failed or taken back",
     Exit.TIMED_OUT: "timed out (it goes on)",
     Exit.OVERTAKEN: "someone else was first",
+    Exit.INTERRUPTED: "interrupted (what was handed in goes on)",
 }
 # HTTP: 401 and 403 refuse a person, 404 a name, 409 a number that was used already.
 BY_STATUS = {
@@ -40,7 +43,6 @@ BY_STATUS = {
     404: Exit.NOT_FOUND,
     409: Exit.OVERTAKEN,
 }
-INTERRUPTED = 130  # what shells say for SIGINT: 128 + 2
 
 
 class Ended(EdgeError):  # noqa: N818 - an end, not always an error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from edge import documents, tls, trust
-from edge.ctl import agent, api, home, keys, memory, terminal, web
+from edge.ctl import agent, api, home, keys, last_lines, memory, terminal, web
 from edge.ctl.api import Hub
 from edge.ctl.exits import Ended, Exit
 from edge.ctl.home import Context
@@ -108,6 +108,11 @@ class Fleet:
                 return each
         problem = f"cannot sign: root of fleet {self.context.fleet!r} has no operator"
         raise Ended(Exit.NOT_ALLOWED, f"{problem} with key {public}")
+
+    def scope_of(self, name: str) -> str:
+        """Return whose deployment name it is: the owner's, or mine if nobody had it."""
+        head = self.ledger.head(f"deployment/{name}")
+        return self.me.scope.name or (head.scope if head else "")
 
     def root(self, path: Path | None = None) -> SigningKey:
         """Return the root key from its file; raise if it is not this fleet's."""
@@ -220,7 +225,14 @@ class Fleet:
             signer=lambda: self.operator.signer,
             now=self.now,
             session=self.folder / SESSION,
+            read=lambda stage: last_lines.opened(stage, self._unlocked),
         )
+
+    def _unlocked(self) -> OperatorKey | None:
+        """Return the operator's key, None where a passphrase would be asked for."""
+        key = keys.read(self.folder / OPERATOR_KEY)
+        is_here = self._operator is not None or not key.is_locked
+        return self.operator if is_here else agent.find(key.public)
 
 
 def open_fleet(name: str | None = None) -> Fleet:

@@ -4,10 +4,12 @@ What ends here goes on there: the hub and the devices do not need anyone to watc
 """
 
 import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import msgspec
 
-from edge.ctl import progress, terminal
+from edge.ctl import draining, progress, terminal
 from edge.ctl.api import Hub
 from edge.ctl.exits import Ended, Exit
 from edge.ctl.progress import Done, Failed, Overtaken, Waiting
@@ -29,33 +31,51 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     allow_unplaced: bool = False
 
 
-class Watch:
-    """Long polls of one deployment, with a deadline."""
+Shape = TypeVar("Shape")
+Ask = Callable[[str, float], tuple[Shape | None, str]]
+"""Takes an ETag and how long to wait; returns what differs, or None, and its ETag."""
 
-    def __init__(self, hub: Hub, name: str, timeout: float) -> None:
-        """``timeout`` in seconds from now."""
-        self._hub = hub
-        self._name = name
-        self._deadline = time.monotonic() + timeout
+
+class Watch(Generic[Shape]):
+    """Long polls of one thing, with a deadline or for as long as it takes."""
+
+    def __init__(self, ask: Ask[Shape], timeout: float | None) -> None:
+        """``timeout`` in seconds from now, None for ever."""
+        self._ask = ask
+        self._deadline = None if timeout is None else time.monotonic() + timeout
         self._etag = ""
         self._trouble = ""
 
-    def next(self) -> Status | None:
+    @property
+    def left(self) -> float:
+        """Return the seconds until the time is up."""
+        if self._deadline is None:
+            return POLL_FOR
+        return self._deadline - time.monotonic()
+
+    def next(self) -> Shape | None:
         """Return the next state that differs, None when the time is up."""
-        while (left := self._deadline - time.monotonic()) > 0:
-            try:
-                wait = min(POLL_FOR, left) if self._etag else 0.0
-                status, self._etag = self._hub.status(self._name, self._etag, wait)
-            except (Unreachable, RequestError) as error:
-                if isinstance(error, RequestError) and error.status < BROKEN:
-                    raise
-                self._say(str(error))
-                time.sleep(min(RETRY_AFTER, left))
-                continue
-            if status is not None:
-                self._trouble = ""
-                return status
+        while self.left > 0:
+            found = self.look(POLL_FOR)
+            if found is not None:
+                return found
         return None
+
+    def look(self, patience: float) -> Shape | None:
+        """Return what differs, None when nothing did for as long as ``patience``."""
+        left = self.left
+        try:
+            wait = max(0.0, min(patience, left)) if self._etag else 0.0
+            found, self._etag = self._ask(self._etag, wait)
+        except (Unreachable, RequestError) as error:
+            if isinstance(error, RequestError) and error.status < BROKEN:
+                raise
+            self._say(str(error))
+            time.sleep(max(0.0, min(RETRY_AFTER, left)))
+            return None
+        if found is not None:
+            self._trouble = ""
+        return found
 
     def _say(self, trouble: str) -> None:
         if trouble != self._trouble:
@@ -65,7 +85,7 @@ class Watch:
 
 def until_works(hub: Hub, watched: Watched, timeout: float) -> Status:
     """Return the state in which every replica works; raise `Ended` for another end."""
-    watch, said = Watch(hub, watched.name, timeout), Said()
+    watch, said = _of(hub, watched.name, timeout), Said()
     began = time.monotonic()
     while (status := watch.next()) is not None:
         verdict = progress.judge(
@@ -89,12 +109,12 @@ def until_works(hub: Hub, watched: Watched, timeout: float) -> Status:
                 raise Ended(Exit.OVERTAKEN, f"{problem}: {late}")
             case Waiting():
                 said.changes(verdict.lines)
-    raise _timed_out(f"{watched.name} {watched.version}", timeout, said.lines)
+    raise timed_out(f"{watched.name} {watched.version}", timeout, said.lines)
 
 
 def until_gone(hub: Hub, name: str, version: int, timeout: float) -> None:
     """Return when no device that is heard of runs any of a deployment."""
-    watch, said = Watch(hub, name, timeout), Said()
+    watch, said = _of(hub, name, timeout), Said()
     try:
         while (status := watch.next()) is not None:
             if status.version > version:
@@ -107,7 +127,25 @@ def until_gone(hub: Hub, name: str, version: int, timeout: float) -> None:
         if error.status == GONE:
             return
         raise
-    raise _timed_out(f"deleting {name}", timeout, said.lines)
+    raise timed_out(f"deleting {name}", timeout, said.lines)
+
+
+def until_left(hub: Hub, nodes: frozenset[str], timeout: float) -> None:
+    """Return when nothing is left on drained devices that are heard of."""
+    said, deadline = Said(), time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        rows = hub.replicas()
+        left = draining.left(rows, nodes)
+        if not left:
+            return
+        moving = draining.about(rows, (row.slot for row in left))
+        said.changes(progress.lines(moving))
+        time.sleep(RETRY_AFTER)
+    raise timed_out(f"draining {', '.join(sorted(nodes))}", timeout, said.lines)
+
+
+def _of(hub: Hub, name: str, timeout: float) -> Watch[Status]:
+    return Watch(lambda etag, wait: hub.status(name, etag, wait), timeout)
 
 
 class Said:
@@ -130,7 +168,8 @@ def _failed(watched: Watched, verdict: Failed) -> Ended:
     return Ended(Exit.ROLLOUT_FAILED, f"{problem}: {'; '.join(verdict.problems)}")
 
 
-def _timed_out(subject: str, timeout: float, lines: tuple[str, ...]) -> Ended:
+def timed_out(subject: str, timeout: float, lines: tuple[str, ...]) -> Ended:
+    """Return the end of a command whose time is up, with what was seen last."""
     last = f"; last seen: {'; '.join(lines)}" if lines else ""
     problem = f"cannot wait longer for {subject} than {timeout:g} s"
     return Ended(Exit.TIMED_OUT, f"{problem}: it goes on{last}")

@@ -9,6 +9,8 @@ import click
 
 from edge.errors import LabError
 from edge.lab import images, layout, state
+from edge.lab.faults import HOG_FOR
+from edge.lab.filters import Direction
 from edge.lab.fleet import LabFleet, check_context
 from edge.lab.substrate import Substrate
 
@@ -98,11 +100,11 @@ def cut(machine: str, name: str) -> None:
 
 @lab.command()
 @NAME_OPTION
-@MACHINE
-def heal(machine: str, name: str) -> None:
-    """Plug a machine's cable in again, and end the loss on it."""
-    _fleet(name).substrate.heal(machine)
-    _say(f"{machine} is connected")
+@click.argument("machine", required=False)
+def heal(machine: str | None, name: str) -> None:
+    """End every fault of a machine, or of the whole lab; power is `boot`'s."""
+    _fleet(name).heal(machine)
+    _say(f"{machine or 'every machine'} is connected")
 
 
 @lab.command()
@@ -113,6 +115,65 @@ def loss(machine: str, share: str, name: str) -> None:
     """Lose a share of a machine's packets each way, such as 20%."""
     _fleet(name).substrate.lose(machine, layout.parse_percent(share))
     _say(f"{machine} loses {share} of its packets")
+
+
+@lab.command()
+@NAME_OPTION
+@MACHINE
+@click.argument("direction", type=click.Choice(["in", "out"]))
+def oneway(machine: str, direction: Direction, name: str) -> None:
+    """Drop all that a machine sends (out), or all it would receive (in)."""
+    _fleet(name).faults.one_way(machine, direction)
+    way = {"in": f"nothing reaches {machine}", "out": f"nobody hears {machine}"}
+    _say(way[direction])
+
+
+@lab.command()
+@NAME_OPTION
+@MACHINE
+@click.argument("span")
+def delay(machine: str, span: str, name: str) -> None:
+    """Hold up a machine's packets each way, such as 50ms-250ms; 0 ends it."""
+    _fleet(name).faults.delay(machine, *layout.parse_delay(span))
+    _say(f"{machine} is {span} late")
+
+
+@lab.command()
+@NAME_OPTION
+@click.argument("groups", nargs=-1, required=True)
+def partition(groups: tuple[str, ...], name: str) -> None:
+    """Divide machines into groups that do not reach each other, such as n1,n2 n3."""
+    _fleet(name).faults.partition(layout.parse_groups(groups))
+    _say(f"divided: {' | '.join(groups)}; who is in no group reaches all")
+
+
+@lab.command()
+@NAME_OPTION
+@MACHINE
+def freeze(machine: str, name: str) -> None:
+    """Stop a machine's program (SIGSTOP); its containers run on."""
+    _fleet(name).freeze(machine)
+    _say(f"{machine} is frozen")
+
+
+@lab.command()
+@NAME_OPTION
+@MACHINE
+def thaw(machine: str, name: str) -> None:
+    """Let a machine's frozen program go on (SIGCONT)."""
+    _fleet(name).thaw(machine)
+    _say(f"{machine} goes on")
+
+
+@lab.command()
+@NAME_OPTION
+@MACHINE
+@click.option("--loops", default=2, help="How many processes (default 2).")
+@click.option("--for", "seconds", default=HOG_FOR, help="Seconds (default 30).")
+def hog(machine: str, loops: int, seconds: float, name: str) -> None:
+    """Keep processors busy from a machine for a while."""
+    _fleet(name).faults.hog(machine, loops, seconds)
+    _say(f"{machine} is busy for {seconds:g} s")
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True})
@@ -150,6 +211,7 @@ def _show(fleet: LabFleet, output: str) -> None:
         return
     shown = fleet.lab
     click.echo(f"lab {shown.name}  hub {fleet.hub_url}  registry {shown.registry}")
+    troubles = fleet.troubles()
     for condition in fleet.substrate.conditions():
         machine = condition.machine
         power = "on" if condition.powered else "off"
@@ -158,6 +220,7 @@ def _show(fleet: LabFleet, output: str) -> None:
         click.echo(
             f"  {machine.name:<8} {machine.address:<14} {machine.site or '-':<12} "
             f"power {power:<4} {cable}{lost}"
+            + "".join(f"  {trouble}" for trouble in troubles[machine.name])
         )
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 import click
 
 from edge.ctl import options, terminal
-from edge.ctl.exits import INTERRUPTED, Exit, code_of, epilogue
+from edge.ctl.exits import Exit, code_of, epilogue
 from edge.ctl.options import Chosen
 from edge.errors import EdgeError
 
@@ -28,11 +28,14 @@ COMMANDS = {
     "get": (f"{HERE}.show:get", "List devices and deployments."),
     "describe": (f"{HERE}.show:describe", "Show all about one device."),
     "ps": (f"{HERE}.show:ps", "List replicas."),
-    "plan": (f"{HERE}.deploy:plan", "Show what a manifest would change."),
+    "plan": (f"{HERE}.plan:plan", "Show what a manifest would change."),
+    "diff": (f"{HERE}.plan:diff", "Show in what a manifest differs."),
     "deploy": (f"{HERE}.deploy:deploy", "Sign a manifest and run it."),
+    "rollout": (f"{HERE}.rollout:rollout", "Watch, hold, take back a rollout."),
     "delete": (f"{HERE}.deploy:delete", "End a deployment."),
     "secret": (f"{HERE}.secret:secret", "Seal values for the devices that need them."),
     "node": (f"{HERE}.node:node", "Approve, label, cordon, drain, revoke devices."),
+    "site": (f"{HERE}.site:site", "Show and name the voters of a site."),
     "events": (f"{HERE}.events:events", "Show what was decided and refused."),
     "doctor": (f"{HERE}.doctor:doctor", "Say what is wrong and what to do about it."),
     "context": (f"{HERE}.context:context", "Choose the fleet to talk to."),
@@ -40,6 +43,7 @@ COMMANDS = {
     "operator": (f"{HERE}.operator:operator", "Say who may sign what runs."),
     "trust": (f"{HERE}.fleet:trust", "Show who the fleet trusts."),
     "mqtt": (f"{HERE}.mqtt:mqtt", "Let a dashboard read telemetry."),
+    "simulate": ("edge.ctl.simulate:simulate", "Play a manifest on failing devices."),
     "lab": ("edge.ctl.lab:lab", "Run a whole fleet on this machine."),
 }
 
@@ -112,7 +116,7 @@ def run(command: Callable[[], object]) -> int:
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         terminal.tell("stopped; what was handed in before goes on")
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILURE

@@ -7,16 +7,20 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
 
 from edge import manifest, placement
+from edge.ctl import difference, staging
+from edge.ctl.difference import Part
 from edge.documents import Deployment
 from edge.model import Workload
 from edge.names import NodeName, Slot, replica_of
 from edge.placement import Placement
 
+NOTHING: Mapping[Slot, Workload] = MappingProxyType({})
 Kind = Literal["new", "moved", "changed", "unchanged", "removed"]
 
 
@@ -28,6 +32,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     node: str
     before: str = ""
+    wave: int = 0
+    """Counted from 1; 0 where no rollout says when, and where nothing happens."""
+    order: Literal["", "start-first", "stop-first"] = ""
+    """How what runs on the device is replaced; "" where nothing is."""
+    pull: int | None = None
+    """Bytes to fetch for it, compressed; None where nobody knows."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +58,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     """Sentences about secrets that stand in the way."""
+    prospects: tuple[str, ...] = ()
+    """Sentences about what happens to each workload when a device is lost."""
+    voters: tuple[str, ...] = ()
+    """Sentences about sites whose first voters are signed along."""
+    parts: tuple[Part, ...] = ()
+    """What the manifest says otherwise than what is signed now."""
+    course: tuple[str, ...] = ()
+    """Sentences about the waves it goes through."""
+    losses: tuple[str, ...] = ()
+    """Sentences about who is without service meanwhile, and for how long."""
+    pulls: tuple[str, ...] = ()
+    """Sentences about what has to be fetched."""
+    shortages: tuple[str, ...] = ()
+    """Sentences about devices that may have too little room for it."""
 
 
 def make(
@@ -55,8 +79,12 @@ def make(
     after: Deployment,
     placed: Placement,
     where: Mapping[Slot, NodeName],
+    runs: Mapping[Slot, Workload] = NOTHING,
 ) -> Plan:
-    """Return the plan; ``where`` is where the deployment's slots are now."""
+    """Return the plan; ``where`` is where the deployment's slots are now.
+
+    ``runs`` is what slots run that are not at the version before: those that went back.
+    """
     old = {each.name: each for each in before.workloads} if before else {}
     weak = _sentences(after.workloads, manifest.weakenings)
     weak_before = set(_sentences(old.values(), manifest.weakenings))
@@ -64,7 +92,14 @@ def make(
         name=after.name,
         version=after.version,
         is_new_version=before is None or before.version != after.version,
-        changes=tuple(_changes(old, after, placed, where)),
+        changes=tuple(
+            _changes(
+                {slot: runs.get(slot, old.get(_workload(slot))) for slot in where},
+                after,
+                placed,
+                where,
+            )
+        ),
         unplaced=(
             *(placement.explain(each) for each in placed.unplaced),
             *(placement.explain(each) for each in placed.unmatched),
@@ -73,19 +108,19 @@ def make(
         weakenings=weak,
         new_weakenings=tuple(each for each in weak if each not in weak_before),
         notes=_sentences(after.workloads, manifest.notes),
+        parts=difference.between(before, after),
     )
 
 
 def is_same(before: Deployment | None, after: Deployment) -> bool:
     """Return whether a new version would say what the one before says."""
-    return before is not None and (before.workloads, before.scope) == (
-        after.workloads,
-        after.scope,
-    )
+    if before is None or not staging.is_alike(before.rollout, after.rollout):
+        return False
+    return (before.workloads, before.scope) == (after.workloads, after.scope)
 
 
 def _changes(
-    old: Mapping[str, Workload],
+    runs: Mapping[Slot, Workload | None],
     after: Deployment,
     placed: Placement,
     where: Mapping[Slot, NodeName],
@@ -99,7 +134,7 @@ def _changes(
         yield Change(
             slot=slot,
             workload=workload,
-            kind=_kind(node, now, is_same=old.get(workload) == new.get(workload)),
+            kind=_kind(node, now, is_same=runs.get(slot) == new.get(workload)),
             node=node,
             before=now,
         )

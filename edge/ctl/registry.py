@@ -20,7 +20,7 @@ import msgspec
 
 from edge.ctl import web
 from edge.ctl.web import Connection, Reply
-from edge.errors import ManifestError, TemporaryError, Unreachable, WireError
+from edge.errors import EdgeError, ManifestError, TemporaryError, Unreachable, WireError
 from edge.manifest import Reference
 from edge.model import Image, PlatformImage
 
@@ -74,12 +74,18 @@ class _Descriptor(_Part, frozen=True, rename="camel"):
     platform: _Platform | None = None
 
 
+class _Layer(_Part, frozen=True):
+    digest: str
+    size: int = 0
+
+
 class _Manifest(_Part, frozen=True, rename="camel"):
     """An index when ``manifests`` is there, an image when ``config`` is."""
 
     media_type: str = ""
     config: _Descriptor | None = None
     manifests: tuple[_Descriptor, ...] | None = None
+    layers: tuple[_Layer, ...] = ()
 
 
 class _Token(_Part, frozen=True):
@@ -120,6 +126,11 @@ class Registry:
             platforms=platforms,
             tag=reference.tag,
         )
+
+    def layers(self, repository: str, digest: str) -> dict[str, int]:
+        """Return digest and compressed size of each layer of one manifest."""
+        manifest = _read(self._manifest(repository, digest), _Manifest)
+        return {each.digest: max(0, each.size) for each in manifest.layers}
 
     def close(self) -> None:
         """Close the connection."""
@@ -308,6 +319,32 @@ def resolve(
     finally:
         for registry in registries.values():
             registry.close()
+    return found
+
+
+def layers(
+    wanted: Iterable[tuple[str, str]], insecure: Iterable[str]
+) -> dict[str, dict[str, int] | None]:
+    """Return manifest digest → its layers, for pairs of image reference and digest.
+
+    None where the registry does not say, or cannot be asked: a plan goes on without.
+    """
+    allowed, silent = frozenset(insecure), set[str]()
+    registries: dict[str, Registry] = {}
+    found: dict[str, dict[str, int] | None] = {}
+    for reference, digest in wanted:
+        name, _, repository = reference.partition("/")
+        asked = registries.setdefault(name, Registry(name=name, insecure=allowed))
+        found[digest] = None
+        try:
+            if name not in silent:
+                found[digest] = asked.layers(repository, digest)
+        except TemporaryError:
+            silent.add(name)
+        except EdgeError:
+            continue
+    for asked in registries.values():
+        asked.close()
     return found
 
 

@@ -40,12 +40,16 @@ NODE_FIELDS = (
 GAP = "  "
 NOTHING = "-"
 UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-MARKS = {"new": "+", "moved": ">", "changed": "~", "unchanged": "=", "removed": "-"}
 
 
 def to_json(value: object) -> str:
     """Return a value as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def to_line(value: object) -> str:
+    """Return a value as JSON on one line, for programs that read line by line."""
+    return msgspec.json.encode(value).decode()
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -66,14 +70,26 @@ def picked(row: object, fields: Iterable[str]) -> dict[str, Any]:
 
 
 def replicas(rows: Iterable[ReplicaRow], now: float) -> str:
-    """Return `edgectl ps` for people; the reason stands where there is one."""
+    """Return `edgectl ps` for people; the reason stands where there is one.
+
+    A term above 1 says that a replica changed hands; where none did, there is no such
+    column.
+    """
+    found = tuple(rows)
     titles = ("REPLICA", "REVISION", "NODE", "SITE", "STATE", "SINCE", "ADDRESS", "")
-    return table(titles, (_replica(row, now) for row in rows))
+    shown = [_replica(row, now) for row in found]
+    if all(row.term <= 1 for row in found):
+        return table(titles, shown)
+    terms = [str(row.term or "") for row in found]
+    wider = [
+        (*line[:2], term, *line[2:]) for line, term in zip(shown, terms, strict=True)
+    ]
+    return table((*titles[:2], "TERM", *titles[2:]), wider)
 
 
 def nodes(rows: Iterable[NodeRow], now: float) -> str:
-    """Return `edgectl get nodes` for people."""
-    titles = ("NAME", "STATE", "SITE", "LABELS", "HOLDS", "LAST SEEN", "ADDRESS")
+    """Return `edgectl get nodes` for people; the reason of a state behind it all."""
+    titles = ("NAME", "STATE", "SITE", "LABELS", "HOLDS", "LAST SEEN", "ADDRESS", "")
     return table(titles, (_node(row, now) for row in rows))
 
 
@@ -101,30 +117,12 @@ def moment(at: float) -> str:
         return "?"
 
 
-def plan(made: Plan) -> str:
-    """Return a plan for people: what changes, what cannot be, what to know."""
-    version = "new version" if made.is_new_version else "unchanged, version"
-    lines = [f"{made.name}: {version} {made.version}"]
-    lines += [
-        f"  {MARKS[each.kind]} {each.kind:9} {each.slot.partition('/')[2]:20}"
-        f" {_way(each.before, each.node)}"
-        for each in made.changes
+def outlook(made: Plan) -> list[str]:
+    """Return what a lost device means, and who votes on it from now on."""
+    return [
+        *(f"  voters: {each}" for each in made.voters),
+        *(f"  failover: {each}" for each in made.prospects),
     ]
-    lines += [f"  ! {each}" for each in (*made.unplaced, *made.secrets)]
-    lines += [f"  weaker than usual: {each}" for each in made.weakenings]
-    lines += [f"  note: {each}" for each in made.notes]
-    return "\n".join(lines)
-
-
-def plan_json(made: Plan) -> dict[str, Any]:
-    """Return a plan for programs."""
-    fields = ("name", "version", "is_new_version", "unplaced", "hopeless")
-    rest = ("weakenings", "notes", "secrets")
-    changes = [
-        picked(each, ("slot", "workload", "kind", "node", "before"))
-        for each in made.changes
-    ]
-    return {**picked(made, fields), **picked(made, rest), "changes": changes}
 
 
 def event(found: Event) -> str:
@@ -162,10 +160,5 @@ def _node(row: NodeRow, now: float) -> tuple[str, ...]:
         holds,
         age(row.last_seen, now),
         row.address,
+        row.reason,
     )
-
-
-def _way(before: str, node: str) -> str:
-    if before and node and before != node:
-        return f"{before} → {node}"
-    return f"on {node or before}"

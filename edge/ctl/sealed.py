@@ -13,6 +13,7 @@ from edge.documents import Secret, SecretValue, Trust
 from edge.errors import ConfigError
 from edge.names import is_name
 from edge.sealing import Signer
+from edge.trust import readers
 
 VALUE_MAX = 64 * 1024  # bytes
 OPERATOR = "operator:"
@@ -51,16 +52,8 @@ def check_value(content: bytes) -> bytes:
 
 
 def operators(trust: Trust, scope: str, now: float) -> dict[str, str]:
-    """Return recipient → sealing key of the operators a scope's secrets are for.
-
-    Those of that scope and those without one, as long as their keys are good: the key
-    of another scope's operator must not open the whole fleet's secrets.
-    """
-    return {
-        f"{OPERATOR}{each.key}": each.seal
-        for each in trust.operators
-        if each.scope.name in {"", scope} and each.expires_at > now
-    }
+    """Return recipient → sealing key of the operators a scope's secrets are for."""
+    return {f"{OPERATOR}{each.key}": each.seal for each in readers(trust, scope, now)}
 
 
 def seal(

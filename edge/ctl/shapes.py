@@ -5,7 +5,7 @@ Not signed, so for showing only. Documents are judged in `edge.ctl.view` instead
 
 import msgspec
 
-from edge.model import Facts
+from edge.model import Facts, SealedText
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +22,8 @@ class HubWord(Answer, frozen=True):
     fleet: str = ""
     version: str = ""
     adopted: bool = False
+    asks_for: str = ""
+    """What a hub restored from a backup lost, and asks devices for."""
 
 
 class Result(Answer, frozen=True):
@@ -98,6 +100,8 @@ class NodeRow(Answer, frozen=True):
     node_version: int = 0
     held: dict[str, int] = {}
     alarm: str = ""
+    reason: str = ""
+    """Why it is in that state, where there is something to say."""
 
 
 class Nodes(Answer, frozen=True):
@@ -160,6 +164,74 @@ class Status(Answer, frozen=True):
     expected: tuple[Expected, ...] = ()
     unplaced: tuple[Unplaced, ...] = ()
     replicas: tuple[ReplicaRow, ...] = ()
+
+
+class Unit(Answer, frozen=True):
+    """One replica in a rollout."""
+
+    slot: str
+    node: str
+    site: str = ""
+    wave: int = 0
+    """Counted from 1."""
+    version: int = 0
+    """The one it runs, 0 for none."""
+    wanted: int = 0
+    state: str = ""
+    healthy: bool = False
+    proved: bool = False
+    """Whether the new version was healthy here for as long as the rollout asks."""
+    bad: bool = False
+    """Whether the new version failed here."""
+    online: bool = True
+    reason: str = ""
+    log: SealedText | None = None
+    """The last lines it wrote before it failed, as the hub has them."""
+    last_lines: tuple[str, ...] = ()
+    """The same as this operator reads them (`edge.ctl.last_lines`)."""
+
+
+class Word(Answer, frozen=True):
+    """The operators' newest word on a rollout."""
+
+    version: int
+    action: str
+    target: int
+
+
+class Stage(Answer, frozen=True):
+    """Where the rollout of a deployment's newest version stands."""
+
+    name: str
+    version: int
+    fallback: int = 0
+    strategy: str = ""
+    phase: str = "idle"
+    wave: int = 0
+    """The open one, counted from 1."""
+    waves: int = 0
+    reason: str = ""
+    since: float | None = 0.0
+    """When it came to this phase and wave, epoch seconds."""
+    deadline: float | None = 0.0
+    """When it is given up, epoch seconds; 0 or None for never."""
+    unavailable: int = 0
+    allowed: int = 0
+    control: Word | None = None
+    stranded: tuple[str, ...] = ()
+    """Devices that no evidence is left for: they change on an operator's word."""
+    units: tuple[Unit, ...] = ()
+
+
+class Revision(Answer, frozen=True):
+    """One version of a deployment."""
+
+    version: int
+    issued_at: float = 0.0
+    deleted: bool = False
+    """Whether it is an end of the deployment."""
+    is_newest: bool = False
+    workloads: int = 0
 
 
 class Event(Answer, frozen=True):

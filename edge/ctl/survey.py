@@ -11,6 +11,7 @@ from edge import placement
 from edge.ctl import approval
 from edge.ctl.shapes import NodeRow, ReplicaRow
 from edge.documents import Deployment
+from edge.model import Workload
 from edge.names import NodeName, SiteName, Slot
 from edge.placement import Held, NodeView
 from edge.trust import Ledger
@@ -43,6 +44,31 @@ def places(rows: Iterable[ReplicaRow], deployment: str) -> Mapping[Slot, NodeNam
         Slot(row.slot): NodeName(row.node)
         for row in rows
         if row.deployment == deployment and row.node and row.wanted
+    }
+
+
+def running(
+    rows: Iterable[ReplicaRow], versions: Iterable[Deployment]
+) -> Mapping[Slot, Workload]:
+    """Return what slots run that are at one of these versions of a deployment."""
+    known = {
+        (each.name, each.version, workload.name): workload
+        for each in versions
+        for workload in each.workloads
+    }
+    found = (
+        (row.slot, known.get((row.deployment, row.revision, row.workload)))
+        for row in rows
+    )
+    return {Slot(slot): workload for slot, workload in found if workload is not None}
+
+
+def disks(rows: Iterable[NodeRow]) -> Mapping[NodeName, int]:
+    """Return the bytes free where images go, of devices that said so."""
+    return {
+        NodeName(row.name): row.facts.disk
+        for row in rows
+        if row.facts is not None and row.facts.disk
     }
 
 

@@ -16,6 +16,7 @@ from edge.documents.codec import (
     sign,
 )
 from edge.documents.orders import (
+    Control,
     Deployment,
     Node,
     Revocation,
@@ -23,6 +24,7 @@ from edge.documents.orders import (
     SecretValue,
     Session,
     Tombstone,
+    Voters,
     Voucher,
 )
 from edge.documents.roots import HubSite, KeySet, Operator, Scope, Trust
@@ -45,7 +47,10 @@ from edge.documents.voices import (
     CertificateRequest,
     DeviceKeys,
     Member,
+    Plan,
+    PlanSlot,
     Report,
+    SiteMember,
 )
 
 __all__ = [
@@ -56,6 +61,7 @@ __all__ = [
     "Beacon",
     "Box",
     "CertificateRequest",
+    "Control",
     "Deployment",
     "DeviceKeys",
     "Document",
@@ -67,6 +73,8 @@ __all__ = [
     "Node",
     "Operator",
     "Parent",
+    "Plan",
+    "PlanSlot",
     "Recipient",
     "Report",
     "Revocation",
@@ -76,10 +84,12 @@ __all__ = [
     "SecretName",
     "SecretValue",
     "Session",
+    "SiteMember",
     "Subject",
     "Threshold",
     "Tombstone",
     "Trust",
+    "Voters",
     "Voucher",
     "encode",
     "identity",

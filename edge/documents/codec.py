@@ -8,6 +8,7 @@ import msgspec
 
 from edge import envelope, model, sealing, spelling
 from edge.documents.orders import (
+    Control,
     Deployment,
     Node,
     Revocation,
@@ -15,6 +16,7 @@ from edge.documents.orders import (
     SecretValue,
     Session,
     Tombstone,
+    Voters,
     Voucher,
 )
 from edge.documents.roots import Trust
@@ -24,11 +26,12 @@ from edge.documents.voices import (
     Beacon,
     CertificateRequest,
     Member,
+    Plan,
     Report,
 )
 from edge.errors import WireError
 
-RESERVED = ("control", "config", "command", "plan", "claim", "grant")
+RESERVED = ("config", "command", "claim", "grant")
 """Kinds that come with the features that need them, and are refused until then."""
 _SHAPES: tuple[type[Document], ...] = (
     Trust,
@@ -45,6 +48,9 @@ _SHAPES: tuple[type[Document], ...] = (
     Report,
     Session,
     CertificateRequest,
+    Plan,
+    Voters,
+    Control,
 )
 
 

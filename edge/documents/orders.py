@@ -1,6 +1,6 @@
 """What operators sign: what may run, who may join, what is secret, who is out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -16,6 +16,7 @@ from edge.documents.shape import (
     SecretName,
 )
 from edge.names import Counter, Digest, KeyText, Labels, Name, Seconds, Short
+from edge.staging.shapes import Rollout
 
 
 class Deployment(Document, frozen=True, tag="deployment"):
@@ -27,6 +28,10 @@ class Deployment(Document, frozen=True, tag="deployment"):
     workloads: Annotated[tuple[model.Workload, ...], Meta(min_length=1, max_length=64)]
     parent: Parent = ""
     scope: Short = ""
+    rollout: Rollout | None = None
+    """How it may replace the version before; None: everywhere at once, unwatched."""
+    fallback: Counter = 0
+    """The version to go back to, 0 for none."""
 
     @property
     def stream(self) -> str:
@@ -47,6 +52,31 @@ class Tombstone(Document, frozen=True, tag="tombstone"):
     def stream(self) -> str:
         """Return the stream of the deployment it ends."""
         return f"deployment/{self.name}"
+
+
+class Control(Document, frozen=True, tag="control"):
+    """The operator's word on a rollout under way; only the newest of a stream counts.
+
+    ``promote`` takes the next step without waiting: the next wave, or the switch of a
+    blue-green rollout. ``abort`` goes back to the fallback everywhere.
+    """
+
+    name: Name
+    version: Counter
+    """Of this word in its own stream."""
+    target: Counter
+    """The version of the deployment it is about; on another one it has no effect."""
+    action: Literal["pause", "resume", "promote", "abort"]
+    issued_at: Seconds
+    wave: Counter = 0
+    """Counted from 0: waves up to this one are open without proof. A promote names one,
+    and the words after it carry it on, or who was away would be left behind."""
+    scope: Short = ""
+
+    @property
+    def stream(self) -> str:
+        """Return the stream of the operator's words on one deployment."""
+        return f"control/{self.name}"
 
 
 class Voucher(Document, frozen=True, tag="voucher"):
@@ -95,6 +125,25 @@ class Node(Document, frozen=True, tag="node"):
     def stream(self) -> str:
         """Return the device's own stream."""
         return f"node/{self.device}"
+
+
+class Voters(Document, frozen=True, tag="voters"):
+    """Whose grants make the lease of a ``strict`` replica at one site.
+
+    A majority of them must agree. A next version adds or removes one voter at most, so
+    that majorities of neighbouring versions overlap.
+    """
+
+    site: Name
+    version: Counter
+    voters: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=15)]
+    issued_at: Seconds
+    scope: Short = ""
+
+    @property
+    def stream(self) -> str:
+        """Return the stream of the site."""
+        return f"voters/{self.site}"
 
 
 class Secret(Document, frozen=True, tag="secret"):

@@ -5,8 +5,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from edge import model
-from edge.documents.shape import Document, Id, Subject
-from edge.names import Counter, KeyText, Name, Seconds, Short
+from edge.documents.shape import Document, Id, SecretName, Subject
+from edge.names import Counter, KeyText, Name, Seconds, Short, SlotName
 
 
 class DeviceKeys(model.Value, frozen=True):
@@ -49,6 +49,10 @@ class Report(Document, frozen=True, tag="report"):
     held: Annotated[tuple[model.Held, ...], Meta(max_length=2048)] = ()
     schemas: Annotated[tuple[Short, ...], Meta(max_length=64)] = ()
     """Payload types this node accepts."""
+    neighbours: Annotated[tuple[model.Neighbour, ...], Meta(max_length=100)] = ()
+    """How it sees the other devices of its site."""
+    failures: Annotated[tuple[model.Failure, ...], Meta(max_length=64)] = ()
+    """Versions that are bad here, until something newer has proved itself."""
 
     @property
     def stream(self) -> str:
@@ -104,6 +108,59 @@ class Assignment(Document, frozen=True, tag="assignment"):
     @property
     def counter(self) -> tuple[int, ...]:
         """Return (generation, term, seq): root's generation outranks any hub."""
+        return (self.generation, self.term, self.seq)
+
+
+class SiteMember(model.Value, frozen=True):
+    """One device of a site, as the hub knows it: what takers judge eligibility by.
+
+    Who it is, and by which keys, its member document says; labels and scheduling that
+    matter for what may run there, its node document or its voucher.
+    """
+
+    name: Name
+    device: Id
+    address: Short = ""
+    """Where it was last, without a port; a hint."""
+    facts: model.Facts | None = None
+    """As last reported; ``ports`` hold those of replicas that never move as well."""
+    reserved: model.Bytes = 0
+    """Bytes of memory promised to replicas that never move."""
+    sealed: Annotated[tuple[SecretName, ...], Meta(max_length=1024)] = ()
+    """Secrets of movable deployments that are sealed to it."""
+    member_version: Counter = 1
+    node_version: Counter = 0
+    """The documents this rests on: its member, and its node document, 0 for none."""
+
+
+class PlanSlot(model.Value, frozen=True):
+    """One movable slot: who holds it in which term, by the hub's latest knowledge."""
+
+    slot: SlotName
+    node: Name
+    device: Id
+    version: Counter
+    term: Counter
+
+
+class Plan(Document, frozen=True, tag="plan"):
+    """The hub tells a site what its survivors need to take over for each other."""
+
+    site: Name
+    generation: Counter
+    term: Counter
+    seq: Counter
+    members: Annotated[tuple[SiteMember, ...], Meta(max_length=100)] = ()
+    slots: Annotated[tuple[PlanSlot, ...], Meta(max_length=1024)] = ()
+
+    @property
+    def stream(self) -> str:
+        """Return the stream of the site."""
+        return f"plan/{self.site}"
+
+    @property
+    def counter(self) -> tuple[int, ...]:
+        """Return (generation, term, seq)."""
         return (self.generation, self.term, self.seq)
 
 

@@ -6,6 +6,7 @@ is touched, and everything is gone at the end, also after Ctrl-C.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -15,11 +16,15 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 OCTET = 91
 """The second number of the demo's addresses; 90 is the default lab's."""
 ANSWER_WITHIN = 60.0  # seconds; a lab on one slow core boots a device in about ten
+LOOK_EVERY = 0.5  # seconds between looks at what hub or devices know
+WEB_PORT, SHOP_PORT = 8080, 8081
 SECRET = "correct horse battery staple"  # noqa: S105 - shown on purpose
 
 WEB = """name = "web"
@@ -32,6 +37,14 @@ failover = "available"
 resources = { memory = "32MiB", cpus = 0.25 }
 health = { http = "http://:80/healthz", every = "1s", fail_after = 3 }
 """
+SHOP = """name = "shop"
+
+[workload.till]
+image = "REGISTRY/web:1"
+ports = ["8081:80"]
+replicas = 1
+failover = "available"
+"""
 SENSOR = """name = "sensor"
 
 [workload.reader]
@@ -40,6 +53,9 @@ every = "role=sensor"
 failover = "none"
 secrets = { token = "/run/secrets/token" }
 """
+
+
+EDGECTL = (sys.executable, "-m", "edge.ctl.main")
 
 
 class DemoFailed(Exception):  # noqa: N818 - reads as what happened
@@ -66,6 +82,18 @@ class Stage:
         """Show and run one edgectl command; return what it printed."""
         return self.run("edgectl", *words, given=given)
 
+    def ask(self, *words: str) -> str:
+        """Run one edgectl command without showing it; return "" when it fails."""
+        done = subprocess.run(
+            [*EDGECTL, *words],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return "" if done.returncode else done.stdout
+
     def lab(self, verb: str, *words: str) -> str:
         """Show and run one command about this lab."""
         return self.edgectl("lab", verb, "--name", self.name, *words)
@@ -79,8 +107,7 @@ class Stage:
         """Show and run a command; raise `DemoFailed` unless it succeeds."""
         shown = " ".join(words) + (" <<< …" if given is not None else "")
         print(f"\n\033[1m$ {shown}\033[0m", flush=True)
-        program = [sys.executable, "-m", "edge.ctl.main"]
-        command = [*program, *words[1:]] if words[0] == "edgectl" else list(words)
+        command = [*EDGECTL, *words[1:]] if words[0] == "edgectl" else list(words)
         done = subprocess.run(
             command,
             env=self.environment,
@@ -119,16 +146,17 @@ def main() -> None:
 def _play(stage: Stage) -> None:
     stage.manifest("web.toml", WEB)
     stage.manifest("sensor.toml", SENSOR)
+    stage.manifest("shop.toml", SHOP)
     _say("1. A lab: registry, broker, hub, and three devices that enrol by themselves.")
     stage.lab("up", "--subnet", stage.subnet, "--nodes", "3")
     stage.edgectl("get", "nodes")
     _deploy(stage)
     _secret(stage)
     _crash(stage)
-    _offline_reboot(stage)
-    _say("6. Hub and broker are back: nothing had to be repaired.")
-    stage.lab("heal", "hub")
-    stage.lab("heal", "broker")
+    holder = _deploy_shop(stage)
+    taker = _take_over(stage, holder)
+    _offline_reboot(stage, holder)
+    _hub_learns(stage, taker)
     stage.edgectl("delete", "sensor")
     stage.edgectl("ps")
 
@@ -170,15 +198,84 @@ def _crash(stage: Stage) -> None:
     print(f"n2 answers again after {time.monotonic() - began:.2f} s: {answer}")
 
 
-def _offline_reboot(stage: Stage) -> None:
-    _say("5. A power cut with nobody to ask: n2 dies, hub and broker are cut off.")
-    stage.lab("kill", "n2")
+def _deploy_shop(stage: Stage) -> str:
+    """Deploy what may move, and wait until the neighbours know; return who runs it."""
+    _say("5. A shop's till: one replica, which a neighbour may take over.")
+    stage.edgectl("plan", "shop.toml")
+    stage.edgectl("deploy", "shop.toml", "--yes")
+    (row,) = json.loads(stage.ask("ps", "shop", "-o", "json"))
+    for node in stage.addresses:
+        _wait(partial(_knows_shop, stage, node), f"{node} knows who runs it")
+    return str(row["node"])
+
+
+def _take_over(stage: Stage, holder: str) -> str:
+    """Kill the device that runs the till, hub and broker away; return who took over."""
+    _say(f"6. Nobody to ask: hub and broker are cut off, and {holder} loses its power.")
     stage.lab("cut", "hub")
     stage.lab("cut", "broker")
-    stage.lab("boot", "n2")
+    stage.lab("kill", holder)
     began = time.monotonic()
-    answer = _answer(stage.addresses["n2"])
-    print(f"n2 runs what it ran, {time.monotonic() - began:.1f} s later: {answer}")
+    rest = [each for each in stage.addresses if each != holder]
+    taker = _first_to_answer(stage, rest)
+    took = time.monotonic() - began
+    print(f"{taker} took over: the till answers there {took:.2f} s after the loss")
+    stage.lab("exec", taker, "--", "edge-node", "events", "-n", "4")
+    return taker
+
+
+def _offline_reboot(stage: Stage, node: str) -> None:
+    _say(f"7. {node} has power again, and still nobody to ask but its neighbours.")
+    stage.lab("boot", node)
+    began = time.monotonic()
+    answer = _answer(stage.addresses[node])
+    took = time.monotonic() - began
+    print(f"{node} runs its web server again, {took:.1f} s later: {answer}")
+    stage.lab("exec", node, "--", "edge-node", "status")
+
+
+def _hub_learns(stage: Stage, taker: str) -> None:
+    _say("8. Hub and broker are back: they learn what happened, and move nothing.")
+    stage.lab("heal", "hub")
+    stage.lab("heal", "broker")
+    _wait(lambda: _runs_shop(stage) == taker, f"the hub knows that {taker} runs it")
+    stage.edgectl("ps", "shop")
+    if not _fetch(stage.addresses[taker], SHOP_PORT):
+        raise DemoFailed(f"the till answers no more on {taker}")
+
+
+def _knows_shop(stage: Stage, node: str) -> bool:
+    """Return whether a device could take the till over: it knows whose it is."""
+    words = ("lab", "exec", "--name", stage.name, node, "--", "edge-node", "status")
+    said = json.loads(stage.ask(*words, "-o", "json") or "{}").get("site_view", {})
+    alive = [each for each in said.get("peers", ()) if each["state"] == "alive"]
+    slots = [each["slot"] for each in said.get("slots", ()) if each["holder"]]
+    return len(alive) == len(stage.addresses) - 1 and "shop/till.1" in slots
+
+
+def _runs_shop(stage: Stage) -> str:
+    """Return where the till works by the hub's word, "" for nowhere and for twice."""
+    rows = json.loads(stage.ask("ps", "shop", "-o", "json") or "[]")
+    nodes = [str(row["node"]) for row in rows if row["healthy"]]
+    return nodes[0] if len(rows) == 1 and nodes else ""
+
+
+def _first_to_answer(stage: Stage, nodes: list[str]) -> str:
+    end = time.monotonic() + ANSWER_WITHIN
+    while time.monotonic() < end:
+        for node in nodes:
+            if _fetch(stage.addresses[node], SHOP_PORT):
+                return node
+        time.sleep(0.02)
+    raise DemoFailed(f"no neighbour took over within {ANSWER_WITHIN:.0f} s")
+
+
+def _wait(is_so: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + ANSWER_WITHIN
+    while not is_so():
+        if time.monotonic() > end:
+            raise DemoFailed(f"not so within {ANSWER_WITHIN:.0f} s: {what}")
+        time.sleep(LOOK_EVERY)
 
 
 def _container(deployment: str) -> str:
@@ -189,9 +286,9 @@ def _say(sentence: str) -> None:
     print(f"\n\033[1;36m{sentence}\033[0m", flush=True)
 
 
-def _fetch(address: str) -> str:
+def _fetch(address: str, port: int = WEB_PORT) -> str:
     try:
-        with urllib.request.urlopen(f"http://{address}:8080/", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://{address}:{port}/", timeout=1) as answer:
             return str(answer.read(200).decode(errors="replace").strip())
     except (OSError, urllib.error.URLError):
         return ""

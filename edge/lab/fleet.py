@@ -21,6 +21,7 @@ from edge import files
 from edge.ctl import home
 from edge.errors import ConfigError, LabError
 from edge.lab import podman, programs
+from edge.lab.faults import Faults
 from edge.lab.layout import BROKER, HUB, LabLayout, Machine
 from edge.lab.substrate import Substrate
 
@@ -63,6 +64,7 @@ class LabFleet:
     def __init__(self, substrate: Substrate, say: Say) -> None:
         """Nothing is started yet."""
         self.substrate = substrate
+        self.faults = Faults(substrate)
         self.lab: LabLayout = substrate.lab
         self._say = say
 
@@ -98,13 +100,46 @@ class LabFleet:
 
     def start(self, name: str) -> None:
         """Start a machine's own program if it has power and none runs."""
-        machine = self.lab.machine(name)
-        program = HUB_PROGRAM if name == HUB else NODE_PROGRAM
+        program = self.program_of(name)
         if name == BROKER or self.substrate.pid_of(name, program) is not None:
             return
-        words = self._hub_words() if name == HUB else self._node_words(machine)
+        words, environment = self.program(name)
         self._say(f"{name}: {program} run")
-        self.substrate.start(name, program, words, self._environment(machine))
+        self.substrate.start(name, program, words, environment)
+
+    def program(self, name: str) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the command line of a machine's own program, and its environment."""
+        machine = self.lab.machine(name)
+        words = self._hub_words() if name == HUB else self._node_words(machine)
+        return words, self._environment(machine)
+
+    def program_of(self, name: str) -> str:
+        """Return what runs on a machine; the broker is the hub's child."""
+        self.lab.machine(name)
+        return {HUB: HUB_PROGRAM, BROKER: ""}.get(name, NODE_PROGRAM)
+
+    def freeze(self, name: str) -> None:
+        """Stop a machine's own program where it is."""
+        self.faults.freeze(name, self.program_of(name))
+
+    def thaw(self, name: str) -> None:
+        """Let a machine's own program go on."""
+        self.faults.thaw(name, self.program_of(name))
+
+    def heal(self, name: str | None) -> None:
+        """End every fault of a machine, or of all of them; lost power stays lost."""
+        if name is None:
+            self.faults.heal_all(self._programs())
+        else:
+            self.faults.heal(name, self.program_of(name))
+
+    def troubles(self) -> dict[str, tuple[str, ...]]:
+        """Return the faults of each machine in words."""
+        return self.faults.shown(self._programs())
+
+    def _programs(self) -> dict[str, str]:
+        names = (machine.name for machine in self.lab.machines)
+        return {name: self.program_of(name) for name in names}
 
     def boot(self, name: str) -> None:
         """Give a machine its power back and start its program, as its init would."""

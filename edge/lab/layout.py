@@ -6,8 +6,8 @@ follows, so a lab whose record is damaged can still be found and removed by name
 - namespaces ``<lab>-lan`` (the switch) and ``<lab>-<machine>``; a lab's name holds no
   hyphen, so no lab's namespaces look like another's;
 - ``.1`` is the host and the registry, ``.2`` the hub, ``.3`` the broker, nodes from
-  ``.11``; a machine's MAC is its address behind a locally administered prefix, the
-  same after every boot;
+  ``.11``, guests (`edge.lab.guests`) from ``.231``; a machine's MAC is its address
+  behind a locally administered prefix, the same after every boot;
 - a machine's *disk* is ``folder`` (survives power loss), its *memory* is ``run`` (a
   tmpfs, gone with the power). Sockets are in ``run``: their paths must stay short.
 
@@ -15,7 +15,7 @@ Pure: nothing here looks at the machine it runs on. The environment is an argume
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
@@ -37,12 +37,18 @@ PREFIX_LENGTH = 24
 HOST_OCTET = 1
 HUB_OCTET = 2
 BROKER_OCTET = 3
+SWITCH_OCTET = 4  # only while there are guests: their DHCP comes from it
 FIRST_NODE_OCTET = 11
+FIRST_GUEST_OCTET = 231
 LAST_OCTET = 254  # .255 is the broadcast address
-MOST_NODES = LAST_OCTET - FIRST_NODE_OCTET + 1
+MOST_NODES = FIRST_GUEST_OCTET - FIRST_NODE_OCTET
+MOST_GUESTS = LAST_OCTET - FIRST_GUEST_OCTET + 1
 # 15 is the kernel's longest interface name; the host's end is called <lab>-lan.
 NAME = re.compile(r"[a-z][a-z0-9]{0,10}")
 RESERVED_NAMES = frozenset({"netns", "cni"})  # Podman's own namespaces: netns-<uuid>
+DELAY = re.compile(r"(?P<least>\d{1,6})(ms)?(-(?P<most>\d{1,6})ms)?")
+LONGEST_DELAY = 60.0  # seconds
+MILLISECONDS = 1000
 NODE_NAME = re.compile(r"n[1-9][0-9]{0,2}")
 
 
@@ -295,6 +301,25 @@ def parse_percent(text: str) -> float:
     if not 0 <= percent <= 100:  # noqa: PLR2004 - per cent
         raise LabError(f"cannot lose {text!r} of the packets: say 0% to 100%")
     return percent
+
+
+def parse_delay(text: str) -> tuple[float, float]:
+    """Return the seconds, least and most, that ``50ms-250ms`` or ``100ms`` says."""
+    found = DELAY.fullmatch(text)
+    if found is None:
+        raise LabError(f"cannot delay by {text!r}: say 100ms, 50ms-250ms, or 0")
+    least = float(found["least"]) / MILLISECONDS
+    most = float(found["most"] or found["least"]) / MILLISECONDS
+    if most < least or most > LONGEST_DELAY:
+        span = f"at most {LONGEST_DELAY:g} s, the smaller first"
+        raise LabError(f"cannot delay by {text!r}: say {span}")
+    return least, most
+
+
+def parse_groups(words: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups that ``n1,n2 n3`` or ``n1,n2 | n3`` says."""
+    groups = " ".join(words).replace("|", " ").split()
+    return tuple(tuple(filter(None, group.split(","))) for group in groups)
 
 
 def _site_sizes(sites: str) -> dict[str, int]:

@@ -2,16 +2,14 @@
 
 The switch is a bridge in a namespace of its own, so the host's firewall does not see
 what machines say to each other, whatever ``bridge-nf-call-iptables`` says. The host
-has one cable into it, and needs neither forwarding nor NAT.
-
-Loss is made in the switch, not in the machine: there it costs the sender no error
-(dropping its own output answers EPERM), takes ARP along as a bad radio link does, and
-no machine can flush it with its own rules.
+has one cable into it, and needs neither forwarding nor NAT. What the switch drops is
+in `edge.lab.filters`, what it holds up in `edge.lab.delay`.
 """
 
 import json
 import re
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from edge.errors import LabError
 from edge.lab import processes, programs
@@ -21,10 +19,10 @@ from edge.lab.state import NAMESPACES
 
 BRIDGE = "lan"
 HOST_PORT = "host"
+HOST_NETWORK = Path("/proc/self/ns/net")
 NARROW = 8  # wider routes are a VPN's catch-alls: ours is more specific and wins
 INSIDE = "eth0"  # what a machine calls its cable
-LOSS_STEPS = 10_000  # loss is set in hundredths of a per cent
-LOSS_RULE = re.compile(r'iifname "(\w+)" (?:numgen random mod \d+ < (\d+) )?drop')
+RAW = ".raw"  # the name of a cable's end while a relay stands in its place
 
 
 def lay(lab: LabLayout) -> None:
@@ -38,13 +36,13 @@ def lay(lab: LabLayout) -> None:
     _refuse_overlap(lab)
     remove(lab)
     programs.call("ip", "netns", "add", lab.lan)
-    _batch(
+    batch(
         f"link add name {lab.lan} address {lab.host_mac} type veth"
         f" peer name {HOST_PORT} netns {lab.lan}",
         f"address add {lab.host_address}/{lab.subnet.prefixlen} dev {lab.lan}",
         f"link set dev {lab.lan} up",
     )
-    _batch(
+    batch(
         "link set dev lo up",
         f"link add name {BRIDGE} type bridge mcast_snooping 0",
         f"link set dev {BRIDGE} up",
@@ -58,20 +56,23 @@ def remove(lab: LabLayout) -> None:
     # The cable first: with its namespace it goes only when the kernel comes round.
     if _host_link(lab) is not None:
         programs.call("ip", "link", "delete", "dev", lab.lan)
+    inside = processes.network_at(NAMESPACES / lab.lan)
+    if inside is not None and inside != processes.network_at(HOST_NETWORK):
+        processes.kill_every(processes.is_inside(inside))
     remove_namespace(lab.lan)
 
 
 def plug(lab: LabLayout, machine: Machine) -> None:
     """Give ``machine`` a namespace and a cable to the switch."""
     programs.call("ip", "netns", "add", machine.namespace)
-    _batch(
+    batch(
         f"link add name {machine.port} type veth peer name {INSIDE}"
         f" address {machine.mac} netns {machine.namespace}",
         f"link set dev {machine.port} master {BRIDGE} up",
         namespace=lab.lan,
     )
     prefix = lab.subnet.prefixlen
-    _batch(
+    batch(
         "link set dev lo up",
         f"address add {machine.address}/{prefix} broadcast + dev {INSIDE}",
         f"link set dev {INSIDE} up",
@@ -82,8 +83,8 @@ def plug(lab: LabLayout, machine: Machine) -> None:
 
 def unplug(lab: LabLayout, machine: Machine) -> None:
     """Remove the machine's cable and namespace; nothing there is fine."""
-    if machine.port in ports(lab):
-        programs.call("ip", "-n", lab.lan, "link", "delete", "dev", machine.port)
+    for name in links(lab).keys() & {machine.port, raw_of(machine)}:
+        programs.call("ip", "-n", lab.lan, "link", "delete", "dev", name)
     remove_namespace(machine.namespace)
 
 
@@ -91,41 +92,37 @@ def set_link(lab: LabLayout, machine: Machine, *, up: bool) -> None:
     """Plug the cable in or out at the switch: the machine sees its carrier go."""
     state = "up" if up else "down"
     programs.call("ip", "-n", lab.lan, "link", "set", "dev", machine.port, state)
-
-
-def set_loss(lab: LabLayout, machine: Machine, percent: float) -> None:
-    """Drop ``percent`` of the frames in each direction, independently; 0 drops none."""
-    table = f"loss_{machine.port}"
-    rules = [f"add table bridge {table}", f"delete table bridge {table}"]
-    if percent > 0:
-        rules += _loss_rules(table, machine.port, round(percent * LOSS_STEPS / 100))
-    namespace = f"--net={NAMESPACES / lab.lan}"
-    programs.call("nsenter", namespace, "nft", "-f", "-", text="\n".join(rules) + "\n")
+    if (raw := raw_of(machine)) in links(lab):
+        programs.call("ip", "-n", lab.lan, "link", "set", "dev", raw, state)
 
 
 def ports(lab: LabLayout) -> dict[str, bool]:
     """Return the cables in the switch, and whether each is plugged in."""
-    if not (NAMESPACES / lab.lan).exists():
-        return {}
-    links = json.loads(programs.call("ip", "-n", lab.lan, "-json", "link", "show"))
     skip = ("lo", BRIDGE, HOST_PORT)
     return {
-        link["ifname"]: "UP" in link["flags"]
-        for link in links
-        if link["ifname"] not in skip
+        name: is_up
+        for name, is_up in links(lab).items()
+        if name not in skip and "." not in name
     }
 
 
-def losses(lab: LabLayout) -> dict[str, float]:
-    """Return the loss in per cent of every machine that has one."""
+def links(lab: LabLayout) -> dict[str, bool]:
+    """Return every interface in the switch, and whether it is up."""
     if not (NAMESPACES / lab.lan).exists():
         return {}
-    namespace = f"--net={NAMESPACES / lab.lan}"
-    rules = programs.call("nsenter", namespace, "nft", "list", "ruleset")
-    return {
-        port: int(steps or LOSS_STEPS) * 100 / LOSS_STEPS
-        for port, steps in LOSS_RULE.findall(rules)
-    }
+    shown = json.loads(programs.call("ip", "-n", lab.lan, "-json", "link", "show"))
+    return {link["ifname"]: "UP" in link["flags"] for link in shown}
+
+
+def raw_of(machine: Machine) -> str:
+    """Return what the machine's end is called while a relay stands in its place."""
+    return f"{machine.port}{RAW}"
+
+
+def batch(*lines: str, namespace: str | None = None) -> None:
+    """Run lines of ``ip`` in one go, in a namespace if one is given."""
+    inside = ("-n", namespace) if namespace else ()
+    programs.call("ip", *inside, "-batch", "-", text="\n".join(lines) + "\n")
 
 
 def container_namespaces(machine: Machine) -> frozenset[str]:
@@ -158,19 +155,6 @@ def remove_namespace(name: str) -> None:
         programs.call("ip", "netns", "delete", name)
 
 
-def _loss_rules(table: str, port: str, steps: int) -> list[str]:
-    filters = "{ type filter hook %s priority 0; policy accept; }"
-    # nft refuses a condition that is always true.
-    lottery = f"numgen random mod {LOSS_STEPS} < {steps}" if steps < LOSS_STEPS else ""
-    return [
-        f"add table bridge {table}",
-        f"add chain bridge {table} sent {filters % 'prerouting'}",
-        f"add chain bridge {table} received {filters % 'postrouting'}",
-        f'add rule bridge {table} sent iifname "{port}" {lottery} drop',
-        f'add rule bridge {table} received oifname "{port}" {lottery} drop',
-    ]
-
-
 def _refuse_overlap(lab: LabLayout) -> None:
     """Two interfaces with one subnet would send each other's packets astray."""
     routes = json.loads(
@@ -193,8 +177,3 @@ def _overlaps(lab: LabLayout, target: str) -> bool:
 def _host_link(lab: LabLayout) -> str | None:
     links = json.loads(programs.call("ip", "-json", "link", "show", "type", "veth"))
     return next((link["ifname"] for link in links if link["ifname"] == lab.lan), None)
-
-
-def _batch(*lines: str, namespace: str | None = None) -> None:
-    inside = ("-n", namespace) if namespace else ()
-    programs.call("ip", *inside, "-batch", "-", text="\n".join(lines) + "\n")

@@ -23,7 +23,6 @@ MEMORY = "size=64m,mode=0700"  # a device's /run: runroot, sockets, opened secre
 MOUNTS = Path("/proc/self/mountinfo")
 MOUNT_POINT = 4  # proc(5): the fifth field, with spaces and such as \\ooo
 OCTAL = re.compile(rb"\\([0-7]{3})")
-HOST_NETWORK = Path("/proc/self/ns/net")
 CGROUP_FREE_WITHIN = 2.0  # a cgroup stays busy for the moment its last task exits
 CGROUP_LOOK_EVERY = 0.01
 
@@ -76,7 +75,7 @@ def _kill(machine: Machine, containers: frozenset[str]) -> frozenset[str]:
     namespaces = frozenset[str]()
     its_own = processes.network_at(machine.namespace_path)
     if its_own is not None:
-        if its_own == processes.network_at(HOST_NETWORK):
+        if its_own == processes.network_at(network.HOST_NETWORK):
             path = machine.namespace_path
             raise LabError(f"cannot kill {machine.name}: {path} is the host's network")
         own = processes.is_inside(its_own)

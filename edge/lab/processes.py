@@ -22,9 +22,11 @@ from edge.lab import programs
 
 RECORD_MAX = 4096
 PROC = Path("/proc")
-# The shell says its number, then becomes the program: the number stays the same.
-# $0 is the log. setsid --fork hands it to init, so no command of ours must stay for it.
-LAUNCHER = 'echo $$; exec "$@" </dev/null >>"$0" 2>&1'
+# The shell opens the log, says its number, then becomes the program: the number stays
+# the same. A log that cannot be opened ends it before it has said anything, so there
+# is no moment in which it is taken for the program. $0 is the log. setsid --fork hands
+# it to init, so no command of ours must stay for it.
+LAUNCHER = 'exec 3>&1 </dev/null >>"$0" 2>&1; echo $$ >&3; exec "$@" 3>&-'
 NETWORK_HANDLES = ("task/*/ns/net", "fd/*")
 CONTAINER_CGROUP = re.compile(r"libpod-([0-9a-f]{64})")
 KILL_WITHIN = 5.0  # a killed process is gone in milliseconds unless a disk hangs
@@ -79,6 +81,15 @@ def identify(pid: int) -> Process | None:
         return None
     boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
     return Process(pid=pid, started=int(fields[18]), boot=boot)
+
+
+def state(pid: int) -> str:
+    """Return the state of a process in one letter (proc(5)), "" when it is gone."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return stat.rpartition(")")[2].split()[0]
 
 
 def is_alive(process: Process) -> bool:
@@ -173,8 +184,17 @@ def mentions(*words: str) -> Belongs:
 
     For the lab's own two, which are told the lab's folder.
     """
-    wanted = {os.fsencode(word) for word in words}
-    return lambda pid: wanted.issubset(_command_line(pid))
+    wanted = set(words)
+    return lambda pid: wanted.issubset(command_line(pid))
+
+
+def command_line(pid: int) -> list[str]:
+    """Return the words a process was started with, none when it is gone."""
+    try:
+        line = (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(word) for word in line.rstrip(b"\0").split(b"\0")]
 
 
 def network_at(path: Path) -> Network | None:
@@ -230,13 +250,6 @@ def _containers_of(pid: int) -> set[str]:
     except OSError:
         return set()
     return set(CONTAINER_CGROUP.findall(groups))
-
-
-def _command_line(pid: int) -> list[bytes]:
-    try:
-        return (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 def _open(pid: int) -> int | None:

@@ -14,7 +14,7 @@ from edge.errors import LabError, StoreError
 from edge.lab import layout
 from edge.lab.layout import LabLayout, Place
 
-RECORD_MAX = 64 * 1024  # 244 nodes with the longest site names fit three times
+RECORD_MAX = 64 * 1024  # 220 nodes with the longest site names fit three times
 NAMESPACES = Path("/run/netns")
 # Who owns a name on this host: /run/tutti/<lab>.home holds the state folder's path.
 CLAIM_MAX = 4096

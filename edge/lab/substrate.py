@@ -18,6 +18,7 @@ from pathlib import Path
 from edge import files
 from edge.errors import LabError
 from edge.lab import (
+    filters,
     network,
     podman,
     power,
@@ -103,16 +104,16 @@ class Substrate:
     def heal(self, name: str) -> None:
         """Plug the cable in again, and end the loss on it."""
         machine = self._powered(name)
-        network.set_loss(self.lab, machine, 0)
+        filters.set_loss(self.lab, machine, 0)
         network.set_link(self.lab, machine, up=True)
 
     def lose(self, name: str, percent: float) -> None:
         """Lose ``percent`` of the packets each way; 0 ends it."""
-        network.set_loss(self.lab, self.lab.machine(name), percent)
+        filters.set_loss(self.lab, self.lab.machine(name), percent)
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return what is true of every machine now."""
-        ports, losses = network.ports(self.lab), network.losses(self.lab)
+        ports, losses = network.ports(self.lab), filters.losses(self.lab)
         return tuple(
             Condition(
                 machine=machine,

@@ -1,9 +1,10 @@
 """The ready-made images: a web server of 1 MB that says who it is, and one that is ill.
 
 ``web:1`` and ``web:2`` answer ``/`` with version and host name, ``/healthz`` with 200;
-``web:bad`` answers ``/healthz`` with 500; ``web:user`` is version 1 for uid 1000, whose
-containers need the sysctl ``net.ipv4.ip_unprivileged_port_start=0`` for port 80. All
-end at once on SIGTERM. They share a lower layer, so an update pulls a kilobyte.
+``web:bad`` answers ``/healthz`` with 500 and says so in its log; ``web:user`` is
+version 1 for uid 1000, whose containers need the sysctl
+``net.ipv4.ip_unprivileged_port_start=0`` for port 80. All end at once on SIGTERM. They
+share a lower layer, so an update pulls a kilobyte.
 """
 
 import shutil
@@ -48,7 +49,10 @@ ANSWER_ILL = """\
 read -r verb path rest
 while read -r line && [ "${#line}" -gt 1 ]; do :; done
 case $path in
-/healthz*) printf 'HTTP/1.1 500 Internal Server Error\\r\\n' ;;
+/healthz*)
+    printf 'HTTP/1.1 500 Internal Server Error\\r\\n'
+    echo 'web bad: cannot find my table' > /proc/1/fd/2
+    ;;
 *) printf 'HTTP/1.1 200 OK\\r\\n' ;;
 esac
 printf 'Connection: close\\r\\n'

@@ -1,7 +1,6 @@
 """TOML text to `Manifest`: the outermost table, and what tomli refuses.
 
-Refused before anything else: text that is too long. Staged rollouts are not built yet,
-so a ``[rollout]`` table is refused rather than read as all-at-once.
+Refused before anything else: text that is too long.
 """
 
 import re
@@ -9,17 +8,13 @@ import re
 import tomli
 
 from edge.errors import ManifestError
-from edge.manifest import fields, parts, workloads
+from edge.manifest import fields, parts, rollout, workloads
 from edge.manifest.drafts import Manifest
 from edge.manifest.fields import Place, Source, Table
 from edge.names import DeploymentName
 
 TEXT_MAX = 64 * 1024  # bytes; a quarter of the largest document it may become
 WORKLOADS_MAX = 64  # `edge.documents.Deployment.workloads`
-ROLLOUT = (
-    "cannot stage a rollout: waves are not built yet, and changing all devices at once"
-    " is not what this table asks for; delete [rollout] to deploy to all at once"
-)
 KEYS = {
     "name": "",
     "workload": "",
@@ -39,8 +34,6 @@ def parse(text: str, *, file: str = "") -> Manifest:
     place = Place(source=Source(text=text, file=file))
     root = Table(content=_load(place), place=place)
     root.allow(KEYS)
-    if "rollout" in root:
-        raise root.error("rollout", ROLLOUT)
     if "name" not in root:
         raise place.error('cannot deploy without a name: write name = "…" at the top')
     name = root.read("name", parts.name, "")
@@ -54,7 +47,12 @@ def parse(text: str, *, file: str = "") -> Manifest:
         )
         for key, value, at in sorted(tables, key=lambda table: table[0])
     ]
-    return Manifest(name=DeploymentName(name), workloads=tuple(drafts), file=file)
+    return Manifest(
+        name=DeploymentName(name),
+        workloads=tuple(drafts),
+        rollout=rollout.draft(root, [draft.template for draft in drafts]),
+        file=file,
+    )
 
 
 def _load(place: Place) -> dict[str, object]:

@@ -62,12 +62,6 @@ def _host_path(volume: Volume) -> str:
 def notes(workload: Workload) -> tuple[str, ...]:
     """Return what a reader of the manifest might expect and will not get."""
     found = []
-    if workload.failover == "strict":
-        found.append("runs and does not move by itself yet, failover is not built")
-    if workload.failover == "available":
-        found.append(
-            "does not move by itself yet when its device dies, failover is not built"
-        )
     kept = sorted({volume.source for volume in workload.volumes})
     if workload.failover != "none" and kept:
         found.append(f"what is in {', '.join(kept)} stays on the device it was on")

@@ -1,8 +1,8 @@
 """One ``[workload.NAME]`` table to a `Draft`, contradictions refused.
 
 What can not both be meant is an error, never a silent choice: ``every`` with
-``replicas`` or a failover, published ports without a network of its own, two probes,
-secrets in a folder the container needs for itself.
+``replicas`` or a failover, a lease for what is not ``strict``, published ports without
+a network of its own, two probes, secrets in a folder the container needs for itself.
 """
 
 import re
@@ -16,6 +16,7 @@ from edge.model import (
     Failover,
     Network,
     Port,
+    Rejoin,
     Workload,
 )
 from edge.names import FACT_PREFIX
@@ -24,7 +25,10 @@ from edge.placement import ports
 REPLICAS_MAX = 10_000
 TAKERS_MAX = 100
 STOP_AFTER = (0.0, 3600.0)
+LEASE = (3.0, 3600.0)
+"""Less than 3 s is lost at one late packet: the guard ends it a margin earlier."""
 FAILOVERS: tuple[Failover, ...] = ("available", "strict", "none")
+REJOINS: tuple[Rejoin, ...] = ("keep_original", "keep_taker", "keep_longest")
 NETWORKS: tuple[Network, ...] = ("bridge", "host", "none")
 RESERVED_VARIABLES = frozenset({"EDGE_FENCE"})  # the term, given by the node
 # "" is a field; a sentence answers a word people know from other tools.
@@ -46,6 +50,9 @@ KEYS = {
 }
 
 
+DEFAULT = Workload(name="default", image=UNRESOLVED)
+
+
 def draft(name: str, table: Table) -> Draft:
     """Return workload ``name`` as written in ``table``; raise `ManifestError`."""
     table.allow(KEYS)
@@ -58,6 +65,8 @@ def draft(name: str, table: Table) -> Draft:
         replicas=_replicas(table),
         every=table.read("every", parts.every, ""),
         failover=_failover(table),
+        rejoin=_rejoin(table),
+        lease=_lease(table),
         require=_labels(table, "require"),
         prefer=_labels(table, "prefer"),
         sites=table.items("sites", parts.name),
@@ -84,6 +93,7 @@ def draft(name: str, table: Table) -> Draft:
         image=str(table.content["image"]),
         template=_regular(table, template),
         line=table.place.at("image").line,
+        ports_line=table.place.at("ports").line,
     )
 
 
@@ -103,6 +113,21 @@ def _failover(table: Table) -> Failover:
         problem = "cannot move a workload that runs on `every` device with the label"
         raise table.error("failover", f'{problem}: write failover = "none"')
     return "none"
+
+
+def _rejoin(table: Table) -> Rejoin:
+    if "rejoin" in table and _failover(table) == "none":
+        problem = "cannot choose which copy stays of a workload that never moves"
+        advice = 'leave it out, or write failover = "available" or "strict"'
+        raise table.error("rejoin", f"{problem}: {advice}")
+    return table.read("rejoin", scalars.choice(REJOINS), DEFAULT.rejoin)
+
+
+def _lease(table: Table) -> float:
+    if "lease" in table and _failover(table) != "strict":
+        problem = 'cannot hold a lease unless failover = "strict"'
+        raise table.error("lease", f"{problem}: leave it out, or write that")
+    return table.read("lease", scalars.duration(*LEASE), DEFAULT.lease)
 
 
 def _labels(table: Table, key: str) -> dict[str, str]:

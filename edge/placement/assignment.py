@@ -57,6 +57,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     places: Mapping[Slot, NodeName]
     unplaced: tuple[Unplaced, ...] = ()
     unmatched: tuple[Unmatched, ...] = ()
+    waiting: tuple[Unplaced, ...] = ()
+    """Slots that wait until another device has stopped them; the hub adds these."""
 
 
 class _Group(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ the accepted bytes to disk first and then tells the `Ledger` with `record`.
 
 from edge.trust.judge import judge
 from edge.trust.ledger import Enrolled, Head, Ledger
-from edge.trust.secrets import doubt, open_secret, withheld
+from edge.trust.secrets import doubt, open_secret, readers, withheld
 from edge.trust.verdict import Accepted, Known, Refused, Verdict
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "doubt",
     "judge",
     "open_secret",
+    "readers",
     "withheld",
 ]

@@ -1,6 +1,7 @@
 """Rules for what devices and the hub sign."""
 
 import hashlib
+from functools import lru_cache
 from typing import cast
 
 from edge import sealing
@@ -9,6 +10,7 @@ from edge.documents import (
     Beacon,
     CertificateRequest,
     Member,
+    Plan,
     Report,
     Voucher,
 )
@@ -20,9 +22,13 @@ from edge.trust.verdict import Refused
 
 VIEWER_PREFIX = "view."
 """Subjects of read-only certificates; the dot keeps them out of the device alphabet."""
+MEMBERS_MAX = 1_000
+"""Members a device remembers: ten times the largest site, for those that came and
+went. Whoever has voucher and join key could otherwise fill its disk."""
 DEVICE_ID_DIGITS = 24  # 96 bits: nobody finds a second key for an id
 
 
+@lru_cache(maxsize=1024)
 def device_id(sign_key: str) -> DeviceId:
     """Return the id of a device: the digest of its first signing key."""
     digest = hashlib.sha256(sealing.from_text(sign_key)).hexdigest()
@@ -42,7 +48,17 @@ def member(claim: Claim) -> Refused | None:
     before = ledger.members.get(document.device)
     voucher = ledger.vouchers.get(document.voucher)
     refused = _next_member(claim, before) if before else _first_member(claim, voucher)
-    return refused or _weak_key(document)
+    return refused or _weak_key(document) or _crowded(claim)
+
+
+def _crowded(claim: Claim) -> Refused | None:
+    """A device keeps its neighbours, not the whole fleet."""
+    ledger = claim.ledger
+    is_new = cast("Member", claim.document).device not in ledger.members
+    if not ledger.me or not is_new or len(ledger.members) < MEMBERS_MAX:
+        return None
+    problem = f"{MEMBERS_MAX} members are remembered already"
+    return Refused(reason="out-of-limits", problem=problem)
 
 
 def _barred(claim: Claim, document: Member) -> Refused | None:
@@ -142,6 +158,22 @@ def assignment(claim: Claim) -> Refused | None:
     is_mine = claim.ledger.me in {"", document.device}
     if not is_mine or (enrolled and enrolled.member.name != document.node):
         return Refused(reason="wrong-recipient", problem=f"it is for {document.node}")
+    return _from_hub(claim, document.generation)
+
+
+def plan(claim: Claim) -> Refused | None:
+    """The hub speaks to one site; a device takes the word to its own."""
+    document = cast("Plan", claim.document)
+    ledger = claim.ledger
+    if ledger.me and not claim.is_settled:
+        site = ledger.site_of(ledger.me)
+        if document.site != site:
+            problem = f"it is for site {document.site}, this is {site or 'unknown'}"
+            return Refused(reason="wrong-recipient", problem=problem)
+    devices = [each.device for each in document.members]
+    slots = [each.slot for each in document.slots]
+    if len(set(devices)) < len(devices) or len(set(slots)) < len(slots):
+        return Refused(reason="malformed", problem="it names one twice")
     return _from_hub(claim, document.generation)
 
 

@@ -14,15 +14,18 @@ from edge import documents
 from edge.documents import (
     Assignment,
     Beacon,
+    Control,
     Deployment,
     Document,
     Member,
     Node,
     Operator,
+    Plan,
     Revocation,
     Secret,
     Tombstone,
     Trust,
+    Voters,
     Voucher,
 )
 from edge.trust.verdict import Accepted, Known
@@ -57,6 +60,8 @@ class Ledger:
     me: str = ""
     counts_uses: bool = False
     floor: float = 0.0
+    revision: int = field(default=0, compare=False)
+    """Counts changes: what was computed from a ledger holds while it stands still."""
     trust: Trust | None = None
     revocation: Revocation | None = None
     heads: dict[str, Head] = field(default_factory=dict)
@@ -76,6 +81,25 @@ class Ledger:
     beacon: Beacon | None = None
     secrets: dict[str, dict[str, int]] = field(default_factory=dict)
     """Secret name → recipient → version."""
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """Site → the newest plan for it."""
+    voters: dict[str, Voters] = field(default_factory=dict)
+    """Site → whose grants make a lease there."""
+    controls: dict[str, Control] = field(default_factory=dict)
+    """Deployment → the operator's newest word on its rollout."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """Return, on a device, the newest plan for the site it is at."""
+        return self.plans.get(self.site_of(self.me))
+
+    def site_of(self, device: str) -> str:
+        """Return where operators said a device is, "" where none is known to have."""
+        node, enrolled = self.nodes.get(device), self.members.get(device)
+        if node is not None:
+            return node.site
+        voucher = self.vouchers.get(enrolled.member.voucher) if enrolled else None
+        return voucher.site if voucher else ""
 
     def head(self, stream: str) -> Head | None:
         """Return the newest accepted of a stream."""
@@ -96,13 +120,14 @@ class Ledger:
         shows us documents leaves it out. Only for streams whose content decides who is
         trusted; building the next version on what is left would undo the newest.
         """
-        kind, _, device = stream.partition("/")
+        kind, _, device = stream.partition("/")  # of voters: a site
         enrolled = self.members.get(device)
         held: dict[str, Document | None] = {
             "trust": self.trust,
             "revocation": self.revocation,
             "member": enrolled.member if enrolled else None,
             "node": self.nodes.get(device),
+            "voters": self.voters.get(device),
         }
         head = self.heads.get(stream)
         if kind not in held or head is None or not head.digest:
@@ -128,14 +153,17 @@ class Ledger:
         document = accepted.document
         scope = getattr(document, "scope", "")
         head = Head(counter=document.counter, digest=accepted.digest, scope=scope)
+        self.revision += 1
         self.heads[document.stream] = head
         self._raise_floor(document)
         self._index(document, accepted.digest)
 
     def take_over(self, other: "Ledger") -> None:
         """Become what ``other`` is: what was read from disk after a failed write."""
+        revision = self.revision + 1
         for name in (each.name for each in fields(self)):
             setattr(self, name, getattr(other, name))
+        self.revision = revision
 
     def _raise_floor(self, document: Document) -> None:
         """Only root's and operators' documents carry ``issued_at``."""
@@ -171,6 +199,12 @@ class Ledger:
                 self.assignment = document
             case Beacon():
                 self.beacon = document
+            case Plan():
+                self.plans[document.site] = document
+            case Voters():
+                self.voters[document.site] = document
+            case Control():
+                self.controls[document.name] = document
             case _:
                 pass
 

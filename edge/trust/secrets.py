@@ -7,7 +7,7 @@ that says whose name it bears.
 """
 
 from edge import documents, envelope, sealing
-from edge.documents import Secret, SecretValue
+from edge.documents import Operator, Secret, SecretValue, Trust
 from edge.errors import TrustError, WireError
 from edge.trust.ledger import Ledger
 from edge.trust.verdict import Refused
@@ -78,6 +78,20 @@ def _is_same(secret: Secret, value: SecretValue) -> bool:
         value.name,
         value.version,
         value.recipient,
+    )
+
+
+def readers(trust: Trust, scope: str, now: float) -> tuple[Operator, ...]:
+    """Return the operators whom the secrets of a scope's deployments are for.
+
+    Those of that scope and those without one, as long as their keys are good: the key
+    of another scope's operator must not open the whole fleet's secrets. ``now`` in
+    seconds since the epoch.
+    """
+    return tuple(
+        each
+        for each in trust.operators
+        if each.scope.name in {"", scope} and each.expires_at > now
     )
 
 

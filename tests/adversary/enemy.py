@@ -52,6 +52,10 @@ SLOTS = (
     "sensor/reader@n1",
     "sensor/reader@n2",
     "new/new.1",
+    "shop/shop.1",
+    "shop/shop.2",
+    "shop/shop.3",
+    "shop/till.1",
     "x/x.1",
 )
 LABELS = ("role", "fact.arch", "team", "site")
@@ -183,6 +187,22 @@ class Enemy:
         """A beacon of a hub in 1970, today or 2100."""
         seq, at = self.rng.randint(1, 10**6), self.rng.choice((0.0, world.NOW, 4.1e9))
         return a.signed(a.beacon(seq, at=at, generation=world.GENERATION), a.HUB)
+
+    def planned(self) -> bytes:
+        """The hub's word to a site, validly signed: whoever he likes holds it all."""
+        devices = (VICTIM, STOLEN, world.THIRD, world.FAR)
+        slots = tuple(
+            a.plan_slot(slot, self.rng.choice(devices), term=self.rng.choice((1, 999)))
+            for slot in self.rng.sample(SLOTS, self.rng.randint(0, 4))
+        )
+        document = a.plan(
+            *self.rng.sample(devices, self.rng.randint(0, 4)),
+            seq=self.rng.choice((self.rng.randint(1, 10**6), 2**40, 2**53 - 1)),
+            generation=self.rng.choice((world.GENERATION,) * 6 + (1, 3, 2**53 - 1)),
+            site=self.rng.choice(("home", "home", "store-7", "other")),
+            slots=slots,
+        )
+        return a.signed(document, self.rng.choice((a.HUB, a.HUB, world.OLD_HUB)))
 
     def minted(self) -> bytes:
         """A device by the leaked seed, under a name that is taken or new; or grown."""
@@ -334,8 +354,9 @@ WAYS: tuple[Callable[[Enemy], bytes], ...] = (
     Enemy.oversized,
     Enemy.assigned,
     Enemy.beaming,
+    Enemy.planned,
     Enemy.minted,
     Enemy.rewrapped,
     Enemy.forged,
 )
-WEIGHTS = (12, 3, 8, 22, 10, 8, 8, 8, 0.4, 8, 2, 5, 4, 9)
+WEIGHTS = (12, 3, 8, 22, 10, 8, 8, 8, 0.4, 8, 2, 4, 5, 4, 9)

@@ -64,19 +64,24 @@ def token(agent: Agent) -> bytes:
 
 
 def test_a_replay_of_what_is_known_changes_nothing(agent, fleet):
-    """Every document again, as a broker that kept them all would send them."""
+    """Every document again, as a broker that kept them all would send them.
+
+    What it had not seen yet are its neighbours, and those change nothing it runs.
+    """
     everything = [data for _, data in fleet.said.values()]
+    before = set(agent.ledger.heads)
+    agent.receive(envelope.bundle(everything))
+    new = {each.partition("/")[0] for each in set(agent.ledger.heads) - before}
+    assert new == {"voucher", "member"}
     refusals = sent(agent, *everything)
     assert set(refusals) == {
         "deployment: rolled-back",
         "deployment: not-authorised",  # by the operator who was removed since
         "secret: rolled-back",
         "secret: wrong-recipient",
-        "member: wrong-kind",
+        "voters: rolled-back",
         "member: revoked",
-        "member: unknown-voucher",
-        "voucher: wrong-kind",
-        "node: wrong-recipient",
+        "node: unknown-device",  # of the revoked one
     }
 
 
@@ -177,7 +182,7 @@ def test_a_secret_wrapped_anew_does_not_open_even_with_an_operators_name_on_it(a
 
 
 def test_a_valid_token_takes_no_name(agent, edgectl):
-    """Not on the device, where no member is welcome, not on the operator's machine."""
+    """Not on the device that carries it, not on the operator's machine."""
     rogue = a.Device("rogue")
     hijack = a.signed(a.member(rogue, name="n1"), a.JOIN, rogue.sign)
     assert sent(agent, hijack) == {"member: name-taken": 1}
@@ -271,6 +276,63 @@ def test_the_hub_before_is_not_heard(agent):
     order = a.assignment(VICTIM, 9, generation=world.GENERATION, replicas=(place,))
     refusals = sent(agent, a.signed(order, world.OLD_HUB))
     assert refusals == {"assignment: not-authorised": 1}
+
+
+def test_an_older_plan_is_refused(agent):
+    """It would give slots back to devices that lost them."""
+    newest = victim.honest_plan(5)
+    agent.receive(envelope.bundle([newest]))
+    held = agent.ledger.plan
+    older = [victim.honest_plan(4, slots=()), victim.honest_plan(5, members=())]
+    refusals = sent(agent, *older, newest)
+    assert refusals == {"plan: rolled-back": 1, "plan: conflict": 1}
+    assert agent.ledger.plan is held
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "reason"),
+    [
+        (a.plan(VICTIM, seq=9, generation=2), world.OLD_HUB, "not-authorised"),
+        (a.plan(VICTIM, seq=9, generation=2), a.OPERATOR, "not-authorised"),
+        (a.plan(VICTIM, seq=9, generation=2), STOLEN.sign, "not-authorised"),
+        (a.plan(VICTIM, seq=9, generation=1), a.HUB, "wrong-generation"),
+        (a.plan(VICTIM, seq=9, generation=3), a.HUB, "wrong-generation"),
+        (a.plan(VICTIM, seq=9, generation=2, site="x"), a.HUB, "wrong-recipient"),
+        (a.plan(VICTIM, VICTIM, seq=9, generation=2), a.HUB, "malformed"),
+        (a.plan(VICTIM, seq=2**53 - 1, generation=2), a.HUB, "counter-jump"),
+    ],
+)
+def test_a_plan_is_the_hubs_word_to_the_own_site(agent, document, key, reason):
+    """Of the hub root names, in root's generation."""
+    assert sent(agent, a.signed(document, key)) == {f"plan: {reason}": 1}
+    assert agent.ledger.plan is None
+
+
+@pytest.mark.parametrize("key", [a.HUB, REMOVED, STOLEN.sign, VICTIM.sign, LEAKED])
+def test_nobody_else_makes_a_voter(agent, key):
+    """Whoever chooses the voters gives himself every lease."""
+    word = a.voters(STOLEN, VICTIM, world.THIRD, version=4)
+    refusals = sent(agent, a.signed(word, key))
+    assert refusals == {"voters: not-authorised": 1}
+
+
+def test_voters_of_long_ago_vote_no_more(agent, fleet):
+    """Two majorities that do not meet would make two holders."""
+    held = agent.ledger.voters["home"]
+    assert sent(agent, *fleet.envelopes("voters/")) == {"voters: rolled-back": 2}
+    assert agent.ledger.voters["home"] is held
+
+
+def test_voters_change_one_by_one_even_for_an_operator(agent):
+    """All at once, the old majority might still be at work."""
+    word = a.voters(STOLEN, world.FAR, version=4)
+    assert sent(agent, a.signed(word)) == {"voters: out-of-limits": 1}
+
+
+def test_voters_of_another_site_are_refused(agent):
+    """An operator signed them, for elsewhere."""
+    word = a.voters(world.FAR, site="store-7")
+    assert sent(agent, a.signed(word)) == {"voters: wrong-recipient": 1}
 
 
 def test_another_fleets_documents_are_refused(agent):

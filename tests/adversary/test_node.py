@@ -22,6 +22,7 @@ from tests.support import builders as a
 
 PART = 0.45
 REASONS = frozenset(Reason.__args__)  # type: ignore[attr-defined]
+VOTERS = (VICTIM, world.THIRD)
 CLOCKS = (NOW, NOW, NOW + 3600.0, 0.0)
 
 
@@ -58,6 +59,8 @@ def beliefs(agent: Agent) -> tuple[object, ...]:
         ledger.deployments,
         ledger.revocation,
         ledger.secrets,
+        ledger.plans,
+        ledger.voters,
         agent.places,
         agent.replicas(),
     )
@@ -67,9 +70,10 @@ def attacked(fleet: Fleet, folder: Path, rng: Random, count: int) -> Agent:
     """Attack a device that runs on ``folder``; return it as it stands then."""
     clock = rng.choice(CLOCKS)
     agent = victim.started(folder, clock)
-    look = DeviceWatch(fleet=fleet, trust=Watch(fleet=fleet))
+    look = DeviceWatch(fleet=fleet, trust=device_watch(fleet))
     look.look(agent, [victim.honest_assignment(1)])
     corpus = [*world.foreign(), *(data for _, data in fleet.said.values())]
+    corpus += [victim.honest_plan(each) for each in (1, 2, 3)]
     enemy = Enemy(rng=rng, corpus=[*corpus, victim.honest_assignment(1)])
     while count > 0:
         payload, documents = message(enemy)
@@ -83,6 +87,11 @@ def attacked(fleet: Fleet, folder: Path, rng: Random, count: int) -> Agent:
     named = {key.partition(": ")[2] for key in agent.intake.refusals}
     assert named <= REASONS, f"counted under no name: {named - REASONS}"
     return agent
+
+
+def device_watch(fleet: Fleet) -> Watch:
+    """A device knows no windows: a leaked seed makes neighbours, until a plan says."""
+    return Watch(fleet=fleet, me=VICTIM_ID, lets_in=frozenset({"leaked"}))
 
 
 def heard_again(fleet: Fleet, agent: Agent) -> None:
@@ -103,6 +112,7 @@ def heard_again(fleet: Fleet, agent: Agent) -> None:
             world.node(VICTIM, after(f"node/{VICTIM_ID}"), labels={"role": "sensor"})
         ),
         fleet.say(a.revocation(after("revocation"), devices=revoked)),
+        fleet.say(a.voters(*VOTERS, version=after("voters/home"))),
     ]
     versions = {"web": after("deployment/web"), "sensor": after("deployment/sensor")}
     fleet.tell("web/token", after(token), {VICTIM_ID: VICTIM.seal.public})
@@ -119,7 +129,10 @@ def heard_again(fleet: Fleet, agent: Agent) -> None:
             a.place("sensor/reader@n1", versions["sensor"]),
         ),
     )
-    agent.receive(envelope.bundle([a.signed(assignment, world.NEW_HUB)]))
+    plan = a.plan(VICTIM, generation=world.GENERATION + 1)
+    last = [a.signed(each, world.NEW_HUB) for each in (assignment, plan)]
+    agent.receive(envelope.bundle(last))
+    assert agent.ledger.plan == plan, "the hub's plan was not heard"
     running = {each.slot: each.version for each in agent.replicas()}
     assert (
         running.items()

@@ -15,7 +15,7 @@ from node.device import Device
 from node.identity import Identity
 from node.store import Store
 from tests.adversary import world
-from tests.adversary.world import NOW, VICTIM, Fleet
+from tests.adversary.world import NOW, THIRD, VICTIM, Fleet
 from tests.support import builders as a
 
 MEMORY = Path("/dev/shm")
@@ -34,7 +34,11 @@ def scratch() -> Iterator[Path]:
 def started(folder: Path, now: float = NOW) -> Agent:
     """Return the agent as a start of the daemon makes it, at ``now`` o'clock."""
     identity = Identity(
-        sign=VICTIM.sign, seal=VICTIM.seal, public=VICTIM.keys, tls=VICTIM.tls.seed
+        sign=VICTIM.sign,
+        seal=VICTIM.seal,
+        public=VICTIM.keys,
+        tls=VICTIM.tls.seed,
+        mesh=VICTIM.mesh,
     )
     anchor = a.empty_ledger().anchor
     ledger = Ledger(fleet=a.FLEET, anchor=anchor, me=VICTIM.id)
@@ -63,7 +67,8 @@ def enrolled(fleet: Fleet, folder: Path) -> Agent:
 
 def mail(fleet: Fleet) -> list[bytes]:
     """Return what an honest hub would send the device, in the order it was said."""
-    streams = ("trust", "revocation", f"node/{VICTIM.id}", "deployment/", "secret/")
+    mine = (f"node/{VICTIM.id}", "voters/home", "deployment/", "secret/")
+    streams = ("trust", "revocation", *mine)
     return [
         data
         for document, data in fleet.said.values()
@@ -78,6 +83,13 @@ def honest_assignment(seq: int, **changes: object) -> bytes:
     places = tuple(a.place(slot, version) for slot, version in slots.items())
     fields = {"generation": world.GENERATION, "replicas": places, **changes}
     return a.signed(a.assignment(VICTIM, seq, **fields), a.HUB)
+
+
+def honest_plan(seq: int, **changes: object) -> bytes:
+    """Return what the hub said to the victim's site before it was taken over."""
+    slots = tuple(a.plan_slot(each, VICTIM) for each in ("web/web.1", "db/db.1"))
+    fields = {"generation": world.GENERATION, "slots": slots, **changes}
+    return a.signed(a.plan(VICTIM, THIRD, seq=seq, **fields), a.HUB)
 
 
 def copied(template: Path, folder: Path) -> Path:

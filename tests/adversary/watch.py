@@ -27,6 +27,7 @@ from tests.adversary.world import (
 )
 from tests.support import builders as a
 
+NAMES = {"n1", "n2", "n3", "n7"}
 FLOOR_MAX = NOW + 90 * a.DAY
 """The last day on which any key that still counts could sign."""
 
@@ -59,6 +60,8 @@ class Watch:
     fleet: Fleet
     lets_in: frozenset[str] = frozenset()
     """Vouchers whose window and uses this ledger cannot know: a leak mints members."""
+    me: str = ""
+    """On a device, its id: it sees its neighbours' newest approvals only."""
     heads: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
 
     def look(self, ledger: Ledger, sent: Sequence[bytes]) -> bool:
@@ -86,7 +89,7 @@ class Watch:
     def _is_within_limits(self, data: bytes) -> bool:
         """What the enemy may say: the hub's word, and one scope's at its own site."""
         kind, body, keys = contents(data)
-        if kind in {"assignment", "beacon"}:
+        if kind in {"assignment", "beacon", "plan"}:
             return a.HUB.public in keys and body["generation"] == GENERATION
         if kind in {"member", "report", "certificate-request"}:
             return self._is_own_device(kind, body)
@@ -95,11 +98,12 @@ class Watch:
     def _is_in_scope(self, kind: str, body: dict[str, Any]) -> bool:
         if body.get("scope") != "seven":
             return False
-        if kind == "voucher":
+        if kind in {"voucher", "voters"}:
             return bool(body["site"] == "store-7")
         if kind == "node":
             held = self.heads.get(f"member/{body['device']}", ((), ""))
             is_his = held[1] not in self.fleet.said or body["device"] == FAR_ID
+            is_his = is_his or self.me not in {"", body["device"]}
             return is_his and bool(body["site"] == "store-7")
         return self._is_free_name(kind, body)
 
@@ -113,7 +117,8 @@ class Watch:
         ):
             return True
         if kind == "member" and body["voucher"] in self.lets_in:
-            return body["name"] not in {"n1", "n2", "n3", "n7"}
+            # A device learns its neighbours' names by and by; its own is sure.
+            return body["name"] not in ({"n1"} if self.me else NAMES)
         if kind == "member":  # by a voucher of the scope he may sign for
             held = self.heads.get(f"voucher/{body['voucher']}")
         else:

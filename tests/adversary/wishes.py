@@ -25,6 +25,7 @@ WISHES: tuple[Callable[[int], Document], ...] = (
         hubs=(a.hub_site(key=a.STRANGER.public),),
         generation=world.GENERATION + 1,
     ),
+    lambda number: a.voters(world.STOLEN, world.THIRD, version=number),
     # With a scope of his own: to reach beyond it, to burn a name, to push the floor.
     lambda _: a.deployment("evil", scope="seven"),
     lambda _: world.own_voucher(),
@@ -32,6 +33,8 @@ WISHES: tuple[Callable[[int], Document], ...] = (
     lambda number: a.deployment("web", number, workloads=FAR_AWAY, scope="seven"),
     lambda number: a.tombstone("web", number, scope="seven"),
     lambda number: a.deployment("far", number, workloads=FAR_AWAY, scope="seven"),
+    lambda number: a.voters(world.THIRD, version=number, scope="seven"),
+    lambda number: a.voters(world.FAR, version=number, site="store-7", scope="seven"),
     lambda number: a.deployment(
         "new", 2**53 - number, workloads=FAR_AWAY, scope="seven"
     ),

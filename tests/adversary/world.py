@@ -162,6 +162,9 @@ def founded() -> Fleet:
     fleet.say(trusted(2))
     fleet.say(node(VICTIM, 1, labels={"role": "sensor"}))
     fleet.say(node(STOLEN, 1))
+    fleet.say(a.voters(VICTIM, THIRD, version=1))
+    fleet.say(a.voters(VICTIM, THIRD, STOLEN, version=2))
+    fleet.say(a.voters(VICTIM, THIRD, version=3))
     fleet.say(web(2))
     fleet.say(sensor(1))
     fleet.say(a.deployment("db", 1))
@@ -180,6 +183,7 @@ def later(fleet: Fleet) -> list[bytes]:
     before = set(fleet.said)
     fleet.say(web(3))
     fleet.say(a.tombstone("db", 2))
+    fleet.say(a.voters(VICTIM, version=4))
     fleet.say(node(VICTIM, 2, labels={}))
     fleet.tell("web/token", 3, {VICTIM.id: VICTIM.seal.public})
     fleet.say(a.revocation(2, devices=(STOLEN.id, FAR.id)))
@@ -198,6 +202,7 @@ def foreign() -> list[bytes]:
         a.tombstone("db", 9, fleet="other"),
         a.msgspec.structs.replace(node(VICTIM, 9), fleet="other"),
         a.revocation(9, fleet="other", devices=(VICTIM.id, STOLEN.id)),
+        a.voters(STOLEN, version=9, fleet="other"),
         a.msgspec.structs.replace(
             a.secret("web/token", VICTIM, version=9), fleet="other"
         ),

@@ -15,6 +15,11 @@ from tests.bench.measure import BenchFailed
 BENCHES = {
     "deploy": "from Enter, and from the hub's accept, to three containers running",
     "crash": "from kill -9 of a container to answering again",
+    "failover": "from the loss of a device to its work answering elsewhere",
+    "plan": "edgectl plan for a thousand devices",
+    "rollout": "a new version on three devices, under load, beside Swarm",
+    "mesh": "what neighbours say to each other, and false deaths",
+    "sites": "the mesh of 2 to 50 devices, in virtual time",
     "idle": "memory, processor time and traffic of a device that has nothing to do",
     "cli": "edgectl --help",
     "enrol": "twenty devices at once",

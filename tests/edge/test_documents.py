@@ -29,6 +29,9 @@ ONE_OF_EACH: tuple[Document, ...] = (
     a.report(N1),
     Session(fleet="shop", nonce="n", hub=a.HUB.public),
     a.certificate_request(N1),
+    a.plan(N1, slots=(a.plan_slot("web/web.1", N1),)),
+    a.voters(N1),
+    a.control(),
 )
 SHAPES = tuple(documents.SHAPES.values())
 any_document = st.sampled_from(SHAPES).flatmap(values)

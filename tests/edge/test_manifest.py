@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from edge import documents, envelope, manifest
 from edge.documents import Deployment
 from edge.errors import ManifestError
-from edge.manifest import kernel
+from edge.manifest import WaveDraft, kernel
 from edge.model import Health, Image, Port, Resources, Security, Workload
+from edge.staging.shapes import Rollout, Window
 from tests.support import builders
 
 WEB = """\
@@ -103,16 +104,21 @@ def test_a_sensor_is_read() -> None:
 
 
 def test_a_singleton_is_read() -> None:
-    """And said not to move yet."""
+    """At most one, on a lease of 8 s."""
     recorder = manifest.parse(RECORDER).workloads[0].template
     assert (recorder.replicas, recorder.failover) == (1, "strict")
-    assert manifest.notes(recorder)
+    assert (recorder.lease, recorder.rejoin) == (8.0, "keep_longest")
 
 
-def test_waves_are_refused() -> None:
-    """Until they are built."""
-    with pytest.raises(ManifestError, match="waves are not built yet"):
-        manifest.parse(NEXT_WEB)
+def test_a_canary_is_read() -> None:
+    """One device first, then everybody."""
+    rollout = manifest.parse(NEXT_WEB).rollout
+    assert rollout is not None
+    assert rollout.waves == (WaveDraft(count=1), WaveDraft(share=10_000))
+    assert (rollout.template.healthy_for, rollout.template.on_failure) == (
+        3.0,
+        "rollback",
+    )
 
 
 @pytest.mark.parametrize("text", [WEB, SENSOR, RECORDER])
@@ -246,10 +252,12 @@ def test_an_example_of_the_reference_can_be_deployed(text: str) -> None:
     assert isinstance(signed_and_read(text), Deployment)
 
 
-@pytest.mark.parametrize("shape", [Workload, Resources, Health, Security])
+@pytest.mark.parametrize(
+    "shape", [Workload, Resources, Health, Security, Rollout, Window]
+)
 def test_the_reference_names_every_field(shape: type[msgspec.Struct]) -> None:
     """In a row of its own."""
     keys = {field.name for field in msgspec.structs.fields(shape)}
-    tables = {"resources", "health", "security"}
+    tables = {"resources", "health", "security", "window"}
     rows = set(re.findall(r"^\| `([a-z_]+)` \|", REFERENCE, re.MULTILINE))
     assert keys - tables - rows == set()

@@ -62,3 +62,11 @@ def test_an_error_about_no_image_of_ours_has_only_the_file() -> None:
 def test_where_a_manifest_was_read_does_not_count() -> None:
     """Two files with the same content are the same manifest."""
     assert manifest.parse(f"# moved\n{TWO}", file="other.toml") == SHOP
+
+
+def test_an_error_of_a_port_gets_its_line() -> None:
+    """Only who knows the version that runs can find it."""
+    text = 'name = "web"\n[workload.web]\nimage = "h:1/web:1"\nports = ["80:80"]\n'
+    written = manifest.parse(text, file="web.toml")
+    error = manifest.port_error(written, "web", "cannot have it")
+    assert str(error) == "web.toml:4: workload.web.ports: cannot have it"

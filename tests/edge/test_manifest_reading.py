@@ -34,11 +34,12 @@ def test_workloads_are_sorted_by_name() -> None:
     assert [draft.name for draft in manifest.parse(text).workloads] == ["a", "b"]
 
 
-def test_a_rollout_is_refused_and_not_ignored() -> None:
-    """Who asked for waves must not get all at once."""
-    error = refusal(f'name = "web"\n{ONE}{ROLLOUT}')
-    assert "cannot stage a rollout" in error.problem
-    assert (error.path, error.line) == ("rollout", 5)
+def test_a_rollout_is_read_with_its_line() -> None:
+    """Without the table there is none."""
+    parsed = manifest.parse(f'name = "web"\n{ONE}{ROLLOUT}')
+    assert parsed.rollout is not None
+    assert (parsed.rollout.template.strategy, parsed.rollout.line) == ("canary", 5)
+    assert manifest.parse(f'name = "web"\n{ONE}').rollout is None
 
 
 def test_a_name_is_needed() -> None:

@@ -52,6 +52,49 @@ def test_every_with_replicas_is_refused() -> None:
     assert "both `every` and `replicas`" in refusal('every = "*"\nreplicas = 3').problem
 
 
+def test_which_copy_stays_is_declared() -> None:
+    """One policy a workload; without one, the copy that ran longest."""
+    assert workload("").rejoin == "keep_longest"
+    assert workload('rejoin = "keep_original"').rejoin == "keep_original"
+    strict = workload('failover = "strict"\nrejoin = "keep_taker"')
+    assert strict.rejoin == "keep_taker"
+
+
+@pytest.mark.parametrize("failover", ['failover = "none"', 'every = "*"'])
+def test_what_never_moves_has_no_policy(failover: str) -> None:
+    """Two copies of one slot can never meet."""
+    error = refusal(f'{failover}\nrejoin = "keep_taker"')
+    assert (error.path, error.line) == ("workload.app.rejoin", 5)
+    assert "never moves" in error.problem
+
+
+def test_a_wrong_policy_names_the_right_ones() -> None:
+    """All three, or the one that was nearly written."""
+    assert "keep_original" in refusal('rejoin = "newest"').problem
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [('"3s"', 3.0), ("12.5", 12.5), ('"1h"', 3600.0)]
+)
+def test_a_lease_is_a_duration(text: str, seconds: float) -> None:
+    """From 3 s to an hour."""
+    assert workload(f'failover = "strict"\nlease = {text}').lease == seconds
+
+
+@pytest.mark.parametrize("text", ['"2999ms"', '"61m"', "0", '"8"', "true"])
+def test_a_lease_out_of_range_is_refused(text: str) -> None:
+    """A shorter one would be lost at the first late packet."""
+    assert refusal(f'failover = "strict"\nlease = {text}').line == 5
+
+
+@pytest.mark.parametrize("mode", ["", 'failover = "available"', 'every = "*"'])
+def test_only_strict_has_a_lease(mode: str) -> None:
+    """Elsewhere nobody would ever ask for it."""
+    error = refusal(f'lease = "8s"\n{mode}')
+    assert (error.path, error.line) == ("workload.app.lease", 4)
+    assert 'failover = "strict"' in error.problem
+
+
 def test_an_image_is_needed() -> None:
     """The error stands at the table."""
     with pytest.raises(ManifestError, match="without an image") as caught:

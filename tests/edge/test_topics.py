@@ -29,6 +29,8 @@ def test_what_the_hub_tells_everyone(build, expected):
     [
         (topics.desired, "desired"),
         (topics.secrets, "secrets"),
+        (topics.plan, "plan"),
+        (topics.wanted, "wanted"),
         (topics.report, "report"),
         (topics.status, "status"),
         (topics.event, "event"),
@@ -39,6 +41,14 @@ def test_a_nodes_topic_is_read_back(build, leaf):
     """The hub learns from the topic who wrote: the broker's ACL made it true."""
     assert build(FLEET, N1) == f"edge/v1/shop/nodes/n1/{leaf}"
     assert topics.parse_node(FLEET, build(FLEET, N1)) == ("n1", leaf)
+
+
+def test_a_datagram_lies_under_its_receiver_and_says_its_sender():
+    """The broker lets n2 write there, and nobody else."""
+    topic = topics.mesh(FLEET, N1, names.NodeName("n2"))
+    assert topic == "edge/v1/shop/nodes/n1/mesh/n2"
+    assert topics.parse_node(FLEET, topic) == ("n1", "mesh/n2")
+    assert "edge/v1/shop/nodes/n1/mesh/+" in topics.for_node(FLEET, N1)
 
 
 @given(NAMES, NAMES, NAMES)
@@ -71,7 +81,11 @@ def test_a_topic_that_is_no_nodes_is_nobodys(topic):
 
 def test_what_a_node_listens_to():
     """The fleet's branch and its own, nothing of its neighbours'."""
-    mine = [topics.desired(FLEET, N1), topics.secrets(FLEET, N1)]
+    own = (topics.desired, topics.secrets, topics.plan, topics.wanted)
+    mine = [
+        *(topic(FLEET, N1) for topic in own),
+        f"{topics.MAJOR}/shop/nodes/n1/mesh/+",
+    ]
     fleet = [topics.trust(FLEET), topics.revocation(FLEET), topics.beacon(FLEET)]
     assert sorted(topics.for_node(FLEET, N1)) == sorted(mine + fleet)
 
@@ -82,4 +96,5 @@ def test_what_the_hub_listens_to():
         "edge/v1/shop/nodes/+/report",
         "edge/v1/shop/nodes/+/status",
         "edge/v1/shop/nodes/+/event",
+        "edge/v1/shop/nodes/+/documents",
     }

@@ -24,6 +24,9 @@ PRIVATE = (
     "/v1/replicas",
     "/v1/deployments",
     "/v1/deployments/web",
+    "/v1/deployments/web/revisions",
+    "/v1/deployments/web/revisions/1",
+    "/v1/rollouts/web",
     "/v1/documents",
     "/v1/vouchers",
     "/v1/events",
@@ -321,3 +324,29 @@ async def test_a_full_disk_is_told(client: Client) -> None:
 async def test_the_description_is_served(fresh: Client) -> None:
     """To machines, without a session."""
     assert (await fresh.get("/openapi.json")).json["openapi"] == "3.1.0"
+
+
+async def test_a_rollout_is_followed_like_a_deployment(client: Client) -> None:
+    """404 for what is not there."""
+    await client.hand_in(signed(builders.deployment()))
+    answer = await client.get("/v1/rollouts/web")
+    assert (answer.status, answer.json["phase"]) == (200, "idle")
+    again = await client.get("/v1/rollouts/web", If_None_Match=answer.headers["etag"])
+    assert again.status == 304
+    for name in ("other", "NOT-A-NAME"):
+        assert problem(await client.get(f"/v1/rollouts/{name}")) == (404, "not-found")
+
+
+async def test_versions_are_listed_and_served_as_they_were_signed(
+    client: Client,
+) -> None:
+    """For whoever undoes a change."""
+    first = signed(builders.deployment())
+    await client.hand_in(first, signed(builders.deployment(version=2)))
+    listed = await client.get("/v1/deployments/web/revisions")
+    assert [each["version"] for each in listed.json] == [1, 2]
+    assert (await client.get("/v1/deployments/web/revisions/1")).body == first
+    odd = ("x", "3", "1234567890123456x", "1" * 5_000)
+    for path in ("other/revisions", *(f"web/revisions/{each}" for each in odd)):
+        answer = await client.get(f"/v1/deployments/{path}")
+        assert problem(answer) == (404, "not-found")

@@ -96,6 +96,27 @@ def test_a_drained_node_hands_over_what_must_stay_available() -> None:
     assert not then.is_handing_over
 
 
+def test_what_devices_hand_over_themselves_the_hub_does_not_move() -> None:
+    """It follows the taker's term, and lets go of the old one when it is healthy."""
+    fleet = {**FLEET, "n1": replace(FLEET["n1"], scheduling="drained")}
+    asked = desired(AVAILABLE, web_1="n3")
+    slot = Slot("web/web.1")
+    first = assignments.plan(asked, known(fleet, ON_N1, left=frozenset({slot})))
+    assert (first.assignments, first.is_handing_over) == ((), True)
+    taken = {slot: (NodeName("n2"), builders.place(slot, term=2))}
+    then = assignments.plan(
+        desired(AVAILABLE, web_1="n2"),
+        known(fleet, ON_N1, holdings=first.holdings, taken=taken),
+    )
+    assert places_of(then.assignments) == {"n2": (builders.place(slot, term=2),)}
+    assert then.is_handing_over
+    healthy = heard(N2, replicas=(builders.status(slot, term=2),))
+    fleet["n2"] = replace(fleet["n2"], heard=healthy)
+    after = known(fleet, ON_N1, *then.assignments, holdings=then.holdings)
+    last = assignments.plan(desired(AVAILABLE, web_1="n2"), after)
+    assert places_of(last.assignments) == {"n1": ()}
+
+
 def test_a_revoked_device_is_assigned_nothing_and_told_nothing() -> None:
     """Its slots go to others with a higher term."""
     fleet = {**FLEET, "n1": replace(FLEET["n1"], is_revoked=True)}
@@ -167,3 +188,63 @@ def test_planning_again_signs_nothing_and_terms_never_fall(
             == Plan()
         )
         assert assignments.holders(last.values(), holdings) == places
+
+
+BEFORE = builders.deployment()
+NEWER = builders.deployment(version=2, fallback=1)
+HELD = builders.assignment(N1, replicas=(builders.place("web/web.1"),))
+
+
+def under_way(places: dict[Slot, NodeName], **versions: int) -> Desired:
+    """Version 2 of ``web`` on its way; versions are spelled as in `desired`."""
+    return Desired(
+        deployments={"web": NEWER},
+        before={"web": BEFORE},
+        staged=frozenset({"web"}),
+        places=places,
+        versions={Slot(f"web/web.{each[4:]}"): v for each, v in versions.items()},
+        generation=1,
+    )
+
+
+def test_under_a_rollout_each_slot_has_a_version_of_its_own() -> None:
+    """Whatever the newest one is; what waits for its turn goes to nobody yet."""
+    places = {Slot(f"web/web.{n}"): NodeName(f"n{n}") for n in (1, 2)}
+    many = builders.deployment(version=2, workloads=(builders.workload(replicas=2),))
+    want = replace(under_way(places, web_1=1, web_2=0), deployments={"web": many})
+    made = assignments.plan(want, known(FLEET))
+    assert places_of(made.assignments) == {"n1": (builders.place("web/web.1", 1),)}
+    assert dict(made.later) == {"web/web.2": "n2"}
+    assert not made.is_handing_over
+
+
+def test_under_a_rollout_a_slot_moves_when_it_is_its_turn() -> None:
+    """Until then it serves where it is."""
+    holdings = {Slot("web/web.1"): Holding(node=NodeName("n1"), term=1)}
+    told = known(FLEET, HELD, holdings=holdings)
+    there = {Slot("web/web.1"): NodeName("n2")}
+    far = builders.deployment(version=2, workloads=(builders.workload(sites=("x",)),))
+    want = replace(under_way(there, web_1=1), deployments={"web": far})
+    assert assignments.plan(want, told).assignments == ()
+    moved = assignments.plan(replace(want, versions={Slot("web/web.1"): 2}), told)
+    assert places_of(moved.assignments) == {
+        "n1": (),
+        "n2": (builders.place("web/web.1", 2, term=2),),
+    }
+
+
+def test_under_a_rollout_nothing_moves_for_the_sake_of_a_newer_version() -> None:
+    """Placement would like it elsewhere; what serves stays."""
+    told = known(FLEET, HELD)
+    assert assignments.settle(under_way({Slot("web/web.1"): NodeName("n2")}), told) == {
+        "web/web.1": "n1"
+    }
+
+
+def test_what_the_newest_version_cannot_place_stays_until_the_rollout_is_over() -> None:
+    """It would be missed if the rollout went back."""
+    told = known(FLEET, HELD)
+    other = builders.deployment(version=2, workloads=(builders.workload("other"),))
+    want = replace(under_way({}), deployments={"web": other})
+    assert assignments.settle(want, told) == {"web/web.1": "n1"}
+    assert assignments.settle(replace(want, before={}), told) == {}

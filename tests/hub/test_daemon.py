@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,27 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         daemon.locked(tmp_path / "nowhere"),
     ):
         pass
+
+
+@dataclass
+class Waiting:
+    """What the loop asks of a desk."""
+
+    state: State
+    now: float = NOW
+
+    def clock(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("decides_at", "seconds"),
+    [(None, 60.0), (NOW + 5.0, 5.0), (NOW - 5.0, 0.1), (NOW + 999.0, 60.0)],
+)
+def test_a_rollout_says_when_it_is_looked_at_again(
+    decides_at: float | None, seconds: float
+) -> None:
+    """Never in a hurry, and never later than everything else."""
+    made = state(NOW)
+    made.decides_at = decides_at
+    assert daemon.patience(Waiting(made)) == seconds

@@ -1,9 +1,12 @@
 import pytest
 
 from edge.documents import Assignment
+from edge.model import Neighbour
 from edge.trust import Accepted, judge
 from hub import decision
 from hub.assignments import Plan
+from hub.beats import Beat
+from hub.fleet import Presence
 from hub.state import State
 from tests.support import builders
 from tests.support.builders import HUB, NOW, Device, empty_ledger, enrolled, signed
@@ -146,3 +149,20 @@ def test_hand_over_is_remembered_until_it_is_done() -> None:
     assert places_of(carry_out(made).plan.assignments) == {"n1": ()}
     assert not made.is_handing_over
     assert isinstance(made.assignments[N1.id], Assignment)
+
+
+def test_a_relayed_node_keeps_its_work_and_is_given_nothing_new() -> None:
+    """It is well, and whether it gets what is published nobody knows."""
+    made = state(signed(builders.deployment()))
+    carry_out(made)
+    made.presence = {N1.id: Presence(is_online=False, at=NOW)}
+    made.beats = {N1.id: Beat(sequence=2, text="", at=NOW)}
+    said = Neighbour(device=N1.id, name="n1", state="alive")
+    made.heard[N2.id] = heard(N2, neighbours=(said,))
+    assert made.view(NOW).links["n1"].word == "relayed"
+    workloads = (builders.workload(replicas=3),)
+    wider = builders.deployment(version=2, workloads=workloads)
+    made.take(judge(signed(wider), made.ledger, NOW))
+    given = places_of(carry_out(made).plan.assignments)
+    assert [each.slot for each in given["n1"]] == ["web/web.1"]
+    assert [each.slot for each in given["n2"]] == ["web/web.2", "web/web.3"]

@@ -5,6 +5,8 @@ import pytest
 
 from edge import documents
 from edge.errors import StoreError
+from edge.names import NodeName, Slot
+from hub.assignments import Holding
 from hub.desk import Desk
 from hub.records import Batch
 from tests.support import builders, desks
@@ -117,6 +119,31 @@ async def test_a_disk_that_is_full_changes_nothing(folder: Path) -> None:
         assert answer.results[0].result == "accepted"
 
 
+async def test_after_a_disk_that_was_full_rollouts_are_looked_at_again(
+    folder: Path,
+) -> None:
+    """Memory was read anew, and no report would be news to it."""
+    async with desks.open_desk(folder) as desk:
+        await rolled_out(desk)
+        assert desk.state.courses
+        store = desk.archive._store  # noqa: SLF001 - the disk is what fails
+        commit = store.commit
+
+        def full(batch: Batch) -> None:
+            raise StoreError(f"cannot write {len(batch.documents)} documents")
+
+        store.commit = full  # type: ignore[method-assign]
+        with pytest.raises(StoreError):
+            await desks.post(desk, signed(builders.deployment("other")))
+        store.commit = commit  # type: ignore[method-assign]
+        desk.agenda.to_decide.clear()
+        async with desk.settled() as state:
+            assert state.courses == {}
+        assert desk.agenda.to_decide.is_set()
+        await desk.decide()
+        assert desk.state.courses.keys() == {"web"}
+
+
 async def test_reports_are_written_with_the_next_flush(folder: Path) -> None:
     """A restart finds them."""
     async with desks.open_desk(folder) as desk:
@@ -227,3 +254,106 @@ async def test_requests_do_not_mix(folder: Path) -> None:
         answers = await asyncio.gather(*posts)
         assert {each.status for each in answers} == {200}
         assert len(desk.state.ledger.members) == 50
+
+
+async def test_a_takeover_is_told_and_lasts_over_a_restart(folder: Path) -> None:
+    """The terms devices settled are as good as the hub's own."""
+    slot = Slot("web/web.1")
+    web = builders.workload(failover="available")
+    async with desks.open_desk(folder) as desk:
+        await desks.founded(desk, N1, N2)
+        for device in (N1, N2):
+            desks.report(desk, device)
+        await desks.post(desk, signed(builders.deployment(workloads=(web,))))
+        assert desk.state.holdings[slot] == Holding(node=NodeName("n1"), term=1)
+        took = builders.status(slot, term=2)
+        desks.report(desk, N2, 2, replicas=(took,))
+        await desks.soon(desk.agenda.to_decide)
+        await desk.decide()
+        assert told(desk, "takeover") == [slot]
+        await desk.flush()
+    async with desks.open_desk(folder) as again:
+        assert again.state.holdings[slot] == Holding(node=NodeName("n2"), term=2)
+        assert again.state.assignments[N1.id].replicas == ()
+        (held,) = again.state.assignments[N2.id].replicas
+        assert held.term == 2
+
+
+ANYWHERE = builders.workload(every="*")
+SLOTS = ("web/web@n1", "web/web@n2")
+
+
+async def rolled_out(desk: Desk) -> None:
+    """Version 1 runs on n1 and n2, version 2 is signed, and n1 is its canary."""
+    await desks.founded(desk, N1, N2)
+    for device in (N1, N2):
+        desks.report(desk, device)
+    await desks.post(desk, signed(builders.deployment(workloads=(ANYWHERE,))))
+    for device, slot in zip((N1, N2), SLOTS, strict=True):
+        desks.report(desk, device, 2, replicas=(builders.status(slot),))
+    newest = builders.deployment(
+        version=2, workloads=(ANYWHERE,), rollout=builders.rollout(), fallback=1
+    )
+    await desks.post(desk, signed(newest))
+
+
+async def test_a_rollout_is_remembered_with_the_decision_it_belongs_to(
+    folder: Path,
+) -> None:
+    """And goes on after a restart where it was."""
+    async with desks.open_desk(folder) as desk:
+        await rolled_out(desk)
+        assert told(desk, "rollout") == ["web"]
+        assert desk.state.decides_at is not None
+    async with desks.open_desk(folder) as again:
+        assert again.state.rollouts["web"].version == 2
+        assert again.state.assignments[N1.id].replicas[0].version == 2
+        await again.decide()
+        assert told(again, "rollout") == []
+
+
+async def test_a_proof_opens_the_next_wave_and_goes_along(folder: Path) -> None:
+    """The report that says so decides at once, and its device is told to all."""
+    async with desks.open_desk(folder) as desk:
+        await rolled_out(desk)
+        desk.agenda.to_decide.clear()
+        status = builders.status(SLOTS[0], 2, proved=True)
+        desks.report(desk, N1, 3, replicas=(status,))
+        assert desk.agenda.to_decide.is_set()
+        desk.agenda.take()
+        await desk.decide()
+        assert desk.state.assignments[N2.id].replicas[0].version == 2
+        assert desk.state.evidence["web"].waves.keys() == {1}
+        assert "n2" in desk.agenda.take().nodes
+
+
+async def test_evidence_is_remembered_with_the_decision_it_was_chosen_for(
+    folder: Path,
+) -> None:
+    """Its device may be drained by the time the hub starts again."""
+    async with desks.open_desk(folder) as desk:
+        await rolled_out(desk)
+        status = builders.status(SLOTS[0], 2, proved=True)
+        desks.report(desk, N1, 3, replicas=(status,))
+        await desk.decide()
+        chosen = desk.state.evidence
+        assert chosen["web"].waves[1]
+        desks.report(desk, N1, 4)
+        await desk.flush()
+    async with desks.open_desk(folder) as again:
+        assert again.state.evidence == chosen
+        await again.decide()
+        assert again.state.evidence["web"].waves == chosen["web"].waves
+
+
+async def test_other_evidence_is_told_to_who_still_needs_it(folder: Path) -> None:
+    """Where it was lost others are chosen; whoever has not changed is told again."""
+    async with desks.open_desk(folder) as desk:
+        await rolled_out(desk)
+        status = builders.status(SLOTS[0], 2, proved=True)
+        desks.report(desk, N1, 3, replicas=(status,))
+        await desk.decide()
+        desk.state.evidence.clear()
+        desk.agenda.take()
+        await desk.decide()
+        assert desk.agenda.take().nodes == ("n2",)

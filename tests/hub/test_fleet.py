@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hub import fleet
@@ -53,6 +55,24 @@ def test_a_device_waits_for_approval_where_its_voucher_says_so() -> None:
 def test_a_device_that_never_reported_is_offline() -> None:
     """A member document alone says nothing of now."""
     assert state(heard={}) == "offline"
+
+
+def test_who_is_there_is_known_when_all_were_heard_or_had_time_to_return() -> None:
+    """A hub that started anew takes an old report for a sign of life."""
+    ledger = ledger_of(enrolled(N1))
+    told = {"heard": {N1.id: heard(N1)}}
+    online, gone = (Presence(is_online=each, at=NOW) for each in (True, False))
+    assert fleet.known_at(ledger, Signals(**told)) == 0.0
+    listening = Signals(**told, listens_since=NOW)
+    assert fleet.known_at(ledger, listening) == NOW + RETURN_WITHIN
+    for presence in (online, gone):
+        assert (
+            fleet.known_at(ledger, replace(listening, presence={N1.id: presence})) == 0
+        )
+    before = replace(listening, presence={N1.id: replace(online, at=NOW - 1)})
+    assert fleet.known_at(ledger, before) == NOW + RETURN_WITHIN
+    ended = ledger_of((*enrolled(N1), signed(builders.revocation(devices=(N1.id,)))))
+    assert fleet.known_at(ended, listening) == 0.0
 
 
 def test_a_last_will_makes_it_offline_at_once() -> None:

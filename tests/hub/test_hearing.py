@@ -4,14 +4,17 @@ import msgspec
 import pytest
 
 from edge import placement
-from edge.model import Held
+from edge.model import Held, Neighbour
 from edge.mqtt import Message
+from edge.names import NodeName, Slot
 from edge.trust import Accepted, judge
 from hub import hearing
+from hub.assignments import Holding
 from hub.fleet import Presence
 from hub.hearing import NOTHING, Effects, Hearing
 from hub.state import State
-from tests.support import builders
+from tests.hub.test_beats import signs_of
+from tests.support import builders, staged
 from tests.support.builders import HUB, NOW, Device, empty_ledger, enrolled, signed
 
 N1, N2 = Device("n1"), Device("n2")
@@ -247,3 +250,55 @@ def test_a_revoked_device_is_not_heard_but_noticed(ear: Ear) -> None:
     assert ear.hear("n1/status", b'{"state":"offline"}') == NOTHING  # its last will
     assert ear.counters["report: revoked"] == 2
     assert ear.state.heard == {}
+
+
+def test_a_term_the_hub_does_not_know_needs_a_decision(ear: Ear) -> None:
+    """A neighbour took over; what it took before decides nothing again."""
+    web = builders.workload(failover="available")
+    ear.take(signed(builders.deployment(workloads=(web,))))
+    ear.report(1)
+    slot = Slot("web/web.1")
+    ear.state.holdings[slot] = Holding(node=NodeName("n2"), term=1)
+    for seq, (term, is_news) in enumerate([(1, False), (2, True), (3, True)], start=2):
+        took = builders.status(slot, term=term)
+        assert ear.report(seq, replicas=(took,)).is_deciding == is_news
+    ear.state.holdings[slot] = Holding(node=NodeName("n1"), term=3)
+    assert not ear.report(9, replicas=(took,)).is_deciding
+
+
+def test_signs_of_life_of_others_are_remembered(ear: Ear) -> None:
+    """What the broker kept proves nothing of now."""
+    first, second, third = signs_of(N2, 3)
+    for seq, (beat, retain) in enumerate(
+        [(first, False), (second, True), (third, False)], start=1
+    ):
+        said = Neighbour(device=N2.id, name="n2", state="alive", beat=beat)
+        ear.report(seq, neighbours=(said,), retain=retain)
+        known = ear.state.beats[N2.id]
+        assert (known.text, known.at) == (beat, NOW if beat == third else 0.0)
+
+
+def test_a_report_that_moves_a_rollout_is_decided_upon(ear: Ear) -> None:
+    """And no other one while it is under way."""
+    hub = staged.rolling()
+    ear.state.courses = hub.state.courses
+    ear.state.assignments = hub.state.assignments
+    ear.report()
+    trying = builders.status("web/web@n1", 2, healthy=False, state="starting")
+    assert ear.report(2, replicas=(trying,)).is_deciding
+    assert not ear.report(3, replicas=(trying,)).is_deciding
+    up = builders.status("web/web@n1", 2)
+    assert ear.report(4, replicas=(up,)).is_deciding
+
+
+def test_a_rollout_is_looked_at_when_a_device_goes_away_and_when_it_is_back(
+    ear: Ear,
+) -> None:
+    """It may be the one that was waited for."""
+    ear.report()
+    assert not ear.hear("n1/status", b'{"state":"offline"}').is_deciding
+    hub = staged.rolling()
+    ear.state.courses = hub.state.courses
+    ear.state.assignments = hub.state.assignments
+    assert ear.hear("n1/status", b'{"state":"online"}').is_deciding
+    assert ear.hear("n1/status", b'{"state":"offline"}').is_deciding

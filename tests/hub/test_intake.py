@@ -168,6 +168,27 @@ def test_the_recipient_of_a_secret_is_told(state: State) -> None:
     assert intake.touched(intake.take(state, [gone], NOW), state) == {"n1"}
 
 
+def test_what_is_handed_in_is_judged_one_by_one(state: State) -> None:
+    """A refusal in the middle costs only itself; a report is not for this way."""
+    given = (
+        signed(builders.deployment(), builders.STRANGER),
+        signed(builders.report(N1)),
+        signed(builders.beacon(4)),
+        signed(builders.deployment()),
+    )
+    taken = intake.take_back(state, given, NOW)
+    assert [each.document.stream for each in taken.accepted] == [
+        "beacon",
+        "deployment/web",
+    ]
+    assert intake.numbers(given) == {
+        "deployment/web": 1,
+        f"report/{N1.id}": 1,
+        "beacon": 4,
+    }
+    assert intake.numbers([b"{}", b"\xff"]) == {}
+
+
 @pytest.mark.parametrize(
     ("reason", "status"),
     [("malformed", 400), ("rolled-back", 409), ("conflict", 409), ("revoked", 403)],
@@ -190,3 +211,26 @@ def test_a_result_says_what_became_of_a_document(state: State) -> None:
         "expired",
         "node",
     )
+
+
+def test_nothing_is_said_of_what_was_aborted(state: State) -> None:
+    """Devices go back by the abort; a newer word would take it from them."""
+    deployed = (builders.deployment(), builders.deployment(version=2, fallback=1))
+    abort = builders.control(target=2, action="abort")
+    intake.take(state, [signed(each) for each in (*deployed, abort)], NOW)
+    resume = builders.control(version=2, target=2, action="resume")
+    refused = intake.take(state, [signed(resume)], NOW).refused
+    assert refused is not None
+    assert (refused.reason, intake.status(refused)) == ("conflict", 409)
+    again = builders.control(version=2, target=2, action="abort")
+    assert intake.take(state, [signed(again)], NOW).refused is None
+    newer = builders.control(version=3, target=3)
+    assert intake.take(state, [signed(newer)], NOW).refused is None
+
+
+def test_a_word_on_a_rollout_is_decided_upon_at_once(state: State) -> None:
+    """Whoever pauses it wants it paused."""
+    word = signed(builders.control())
+    taken = intake.take(state, [signed(builders.deployment()), word], NOW)
+    assert taken.is_moving
+    assert intake.take(state, [word], NOW).is_moving is False

@@ -5,6 +5,7 @@ from edge.model import Held
 from edge.names import FleetName
 from hub import messages
 from hub.fleet import Standing
+from hub.proofs import Brought
 from hub.publication import Wanted
 from hub.shelf import BUNDLE_BUDGET, Shelf
 from tests.support import builders
@@ -131,6 +132,8 @@ def test_a_revoked_device_finds_nothing() -> None:
     assert {each.topic.rpartition("/")[2] for each in gone} == {
         "desired",
         "secrets",
+        "plan",
+        "wanted",
         "report",
         "status",
     }
@@ -145,3 +148,26 @@ def test_everyone_reads_the_last_trust_documents_and_the_revocation() -> None:
     assert [each.counter for each in trust.documents] == [(n,) for n in range(4, 12)]
     assert [each.stream for each in revocation.documents] == ["revocation"]
     assert beacon.documents == ()
+
+
+def test_the_version_to_go_back_to_comes_before_the_newest() -> None:
+    """A device that has the newer one takes the older one no more."""
+    back = signed(builders.deployment())
+    newest = signed(builders.deployment(version=3, fallback=1))
+    shelf = shelf_of(back, newest, signed(ASSIGNED))
+    _, desired = messages.for_node(FLEET, shelf, n1(), ASSIGNED)
+    assert [each.counter for each in desired.documents] == [(1,), (3,), (1, 1, 1)]
+    held = (Held(stream="deployment/web", version=1, digest="sha256:" + "0" * 64),)
+    holder = replace(n1(), heard=heard(N1, held=held))
+    _, desired = messages.for_node(FLEET, shelf, holder, ASSIGNED)
+    assert [each.counter for each in desired.documents] == [(3,), (1, 1, 1)]
+
+
+def test_what_a_rollout_brings_comes_right_before_the_assignment() -> None:
+    """Where it is evidence for it; what was brought before may stay."""
+    report = SHELF.get("secret/web/token/" + N1.id)
+    assert report is not None
+    brought = Brought(documents=(report,), spare=frozenset({"before"}))
+    _, desired = messages.for_node(FLEET, SHELF, n1(), ASSIGNED, brought)
+    assert desired.documents[-2] == report
+    assert "before" in desired.spare

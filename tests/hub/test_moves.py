@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge.model import ReplicaStatus
 from edge.names import Slot
 from hub import moves
 from hub.fleet import Standing
@@ -68,6 +69,23 @@ def test_a_drained_node_holds_on_until_the_taker_is_healthy() -> None:
     assert not moves.is_kept(wanted, PLACE, drained(), replace(TAKER, heard=healthy))
 
 
+@pytest.mark.parametrize(("here", "there"), [(2, 1), (1, 2)])
+def test_under_a_rollout_the_taker_may_get_another_version(
+    here: int, there: int
+) -> None:
+    """A drained canary serves until its taker does in the version before."""
+    wanted = asked(version=there, failover="available")
+    place = builders.place("web/web.1", here)
+
+    def is_kept(*replicas: ReplicaStatus) -> bool:
+        taker = replace(TAKER, heard=heard(N2, replicas=replicas))
+        return moves.is_kept(wanted, place, drained(), taker, is_staged=True)
+
+    assert is_kept()
+    assert is_kept(builders.status("web/web.1", there, healthy=False))
+    assert not is_kept(builders.status("web/web.1", there))
+
+
 @pytest.mark.parametrize("failover", ["none", "strict"])
 def test_what_may_not_run_twice_moves_at_once(failover: str) -> None:
     """Two copies may be worse than none."""
@@ -106,3 +124,30 @@ def test_a_slot_is_asked_for_while_the_deployment_says_so(
     """Fewer replicas, another workload, no deployment: asked for no longer."""
     wanted = builders.deployment(workloads=(builders.workload(replicas=3),))
     assert bool(moves.workload_of({"web": wanted}, Slot(slot))) == is_asked
+
+
+def test_numbered_slots_and_those_of_every_device_are_not_the_same() -> None:
+    """Though the workload kept its name."""
+    everywhere = builders.deployment(workloads=(builders.workload(every="*"),))
+    numbered = builders.deployment(workloads=(builders.workload(replicas=2),))
+    assert moves.workload_of({"web": everywhere}, Slot("web/web@n1"))
+    assert not moves.workload_of({"web": everywhere}, Slot("web/web.1"))
+    assert not moves.workload_of({"web": numbered}, Slot("web/web@n1"))
+
+
+def test_under_a_rollout_a_newer_version_alone_is_no_cause() -> None:
+    """What serves stays; what the newer one does not allow goes."""
+    assert not moves.has_cause(asked(version=2), PLACE, HOLDER, is_staged=True)
+    bound = asked(version=2, sites=("elsewhere",))
+    assert moves.has_cause(bound, PLACE, HOLDER, is_staged=True)
+
+
+def test_what_a_staged_deployment_comes_from_still_counts() -> None:
+    """Where the newest has no such slot."""
+    before = builders.deployment()
+    newest = builders.deployment(version=2, workloads=(builders.workload("other"),))
+    ground = moves.Ground(deployments={"web": newest}, before={"web": before})
+    old, new = Slot("web/web.1"), Slot("web/other.1")
+    assert ground.asked(old) == (before, before.workloads[0])
+    assert ground.asked(new) == (newest, newest.workloads[0])
+    assert ground.asked(Slot("web/none.1")) is None

@@ -97,3 +97,14 @@ def test_low_ranks_go_first() -> None:
     """Trust before what it judges."""
     plan = publication.plan((wanted("a", "d1", rank=1), wanted("b", "d2", rank=0)), {})
     assert [each.topic for each in plan] == ["b", "a"]
+
+
+def test_a_message_without_documents_is_published_and_cleared_alike() -> None:
+    """The question of a restored hub."""
+    asks = Wanted(topic="a", text=b"{}")
+    (action,) = publication.plan((asks,), {"a": ()})
+    assert isinstance(action, Publish)
+    assert action.payload == b"{}"
+    assert publication.plan((asks,), {"a": action.leaves}) == ()
+    done = publication.plan((Wanted(topic="a"),), {"a": action.leaves})
+    assert done == (Clear(topic="a"),)

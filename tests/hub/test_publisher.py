@@ -118,9 +118,9 @@ async def test_a_revoked_devices_topics_are_cleared(folder: Path) -> None:
         await publisher.publish_due()
         await desks.post(desk, signed(builders.revocation(devices=(N1.id,))))
         await publisher.publish_due()
-        leaves = ("desired", "secrets", "report", "status")
+        leaves = ("desired", "secrets", "plan", "wanted", "report", "status")
         topics = [f"{ROOT}/nodes/n1/{leaf}" for leaf in leaves]
-        assert [outlet.retained[topic] for topic in topics] == [b""] * 4
+        assert [outlet.retained[topic] for topic in topics] == [b""] * len(topics)
         assert kinds(outlet, "fleet/revocation") == ["Revocation"]
         outlet.sent.clear()
         desk.agenda.publish_again("n1")

@@ -2,7 +2,7 @@ from edge import placement
 from edge.documents import Deployment
 from edge.placement import Placement
 from edge.trust import Ledger
-from hub import fleet, rows
+from hub import fleet, hearsay, rows
 from hub.rows import FleetView
 from tests.support import builders
 from tests.support.builders import NOW, Device, enrolled, ledger_of, signed
@@ -165,3 +165,36 @@ def test_deployments_are_told_in_a_line_each() -> None:
     )
     (line,) = rows.deployments(here)
     assert (line["name"], line["expected"], line["healthy"]) == ("web", 2, 1)
+
+
+def linked(word: str, reason: str = "n2 says so") -> dict[str, object]:
+    """How n1 is connected."""
+    return {"links": {"n1": hearsay.Link(word=word, reason=reason)}}
+
+
+def test_how_a_device_is_connected_is_its_state() -> None:
+    """With who says so."""
+    for word in ("leaving", "partitioned", "relayed", "dead", "cut from hub"):
+        here = view(**linked(word))
+        row = rows.node(here, here.standings["n1"])
+        assert (row["state"], row["reason"]) == (word, "n2 says so")
+    here = view(**linked("heard", ""))
+    row = rows.node(here, here.standings["n1"])
+    assert (row["state"], row["reason"]) == ("ready", "")
+
+
+def test_a_revoked_device_is_revoked_however_it_is_connected() -> None:
+    """What counts comes first."""
+    here = view(signed(builders.revocation(devices=(N1.id,))), **linked("dead"))
+    assert rows.node(here, here.standings["n1"])["state"] == "revoked"
+
+
+def test_a_replica_of_a_device_that_is_not_heard_says_how_it_is_connected() -> None:
+    """Dead and cut off are not the same to whoever waits for it."""
+    silent = {N1.id: fleet.Presence(is_online=False, at=NOW)}
+    said = {N1.id: heard(N1, replicas=(builders.status("web/web.1"),))}
+    signals = fleet.Signals(heard=said, presence=silent)
+    standings_now = fleet.fold(ledger_of(enrolled(N1, N2)), signals, NOW)
+    (row,) = rows.replicas(view(standings=standings_now, **linked("relayed")))
+    assert row["state"] == "unknown"
+    assert row["reason"] == "n1 is relayed; it was running when last heard from"

@@ -56,3 +56,18 @@ def test_a_bundle_holds_a_bounded_number_of_documents() -> None:
     """Small documents meet the other limit."""
     many = [kept(f"s/{n}", 10) for n in range(600)]
     assert len(fitting(iter(many), count=1)) == envelope.BUNDLE_COUNT_MAX - 1
+
+
+def test_the_way_back_is_an_older_version_of_a_deployment() -> None:
+    """Where there is one, and it was kept."""
+    back = signed(builders.deployment())
+    newest = signed(builders.deployment(version=2, fallback=1))
+    shelf = shelf_of(back, newest)
+    found = shelf.way_back(shelf.newest["deployment/web"])
+    assert found is not None
+    assert (found.stream, found.counter) == ("deployment/web", (1,))
+    assert found.envelope == back
+    alone = shelf_of(newest)
+    assert alone.way_back(alone.newest["deployment/web"]) is None
+    without = shelf_of(back)
+    assert without.way_back(without.newest["deployment/web"]) is None

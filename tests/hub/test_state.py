@@ -2,6 +2,8 @@ from edge.names import NodeName, Slot
 from hub import records, state
 from hub.assignments import Holding
 from hub.records import Stored
+from hub.stage import Memory
+from hub.staging import Kept
 from hub.state import Disk, State
 from tests.support import builders
 from tests.support.builders import FLEET, HUB, NOW, Device, enrolled, signed
@@ -122,3 +124,27 @@ def test_the_view_is_of_now() -> None:
     view = again.view(NOW)
     assert list(view.standings) == ["n1"]
     assert again.holdings["web/web.1"].term == 2
+
+
+def test_what_was_aborted_stays_so_after_a_restart() -> None:
+    """Whatever was said later: the database keeps the last few words."""
+    words = (
+        builders.control(target=2, action="abort"),
+        builders.control(version=2, target=2, action="resume"),
+    )
+    deployed = (builders.deployment(), builders.deployment(version=2, fallback=1))
+    again = restored(*enrolled(N1), *(signed(each) for each in (*deployed, *words)))
+    assert again.aborted == {"web": 2}
+    assert again.shelf.lineage.deployment("web", 1) == deployed[0]
+
+
+SENT = {"web/web.1": NOW - 9_999.0}
+
+
+def test_the_deadline_of_a_rollout_begins_anew_with_the_hub() -> None:
+    """Nobody was heard while it was down."""
+    memory = Memory(since=NOW, progress_at=NOW, is_timed=True, wave=1, changing=SENT)
+    again = restored(rollouts={"web": Kept(version=2, memory=memory)})
+    found = again.rollouts["web"].memory
+    assert (found.wave, found.is_timed, found.changing) == (1, False, SENT)
+    assert found.is_rested

@@ -1,4 +1,6 @@
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,14 @@ from alembic.script import ScriptDirectory
 from edge.errors import StoreError
 from hub import store, tables
 from hub.assignments import Holding
+from hub.proofs import Evidence, Proof
 from hub.records import Batch, Event, ReportRow, Stored
 from hub.registry import Issued
+from hub.shelf import Kept
+from hub.stage import Memory
+from hub.staging import Kept as Remembered
 from hub.store import EVENTS_MAX, SCHEMA, Store
+from tests.support import builders as a
 
 
 @pytest.fixture
@@ -203,3 +210,53 @@ def test_migrated_tables_are_those_the_store_knows(path: Path) -> None:
         for table in tables.META.sorted_tables:
             rows = raw.execute(f"PRAGMA table_info({table.name})").fetchall()
             assert {row[1] for row in rows} == set(table.columns.keys())
+
+
+def test_the_version_to_go_back_to_stays(path: Path) -> None:
+    """However old it is: devices that come late need it."""
+    rows = [document("deployment", n) for n in range(1, 14)]
+    spared = [replace(each, spares=1) for each in rows]
+    assert kept(path, *spared) == [(1,), *((n,) for n in range(4, 14))]
+
+
+def test_what_is_remembered_of_rollouts_survives(path: Path) -> None:
+    """One memory a deployment: that of its newest version."""
+    opened = Store(path)
+    for version in (2, 3):
+        memory = Memory(since=1.0, progress_at=2.0, wave=version, doubted={"a": 1.5})
+        opened.commit(
+            Batch(rollouts={"web": Remembered(version=version, memory=memory)})
+        )
+    (found,) = opened.rollouts().values()
+    assert (found.version, found.memory) == (3, memory)
+
+
+def test_a_memory_that_cannot_be_read_is_lost(path: Path) -> None:
+    """The rollout is looked at anew; the hub starts all the same."""
+    opened = Store(path)
+    memory = Memory(since=1.0, progress_at=2.0)
+    opened.commit(Batch(rollouts={"web": Remembered(version=2, memory=memory)}))
+    opened.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE rollouts SET memory = x'00'")
+    assert Store(path).rollouts() == {}
+
+
+def sent_on(envelope: bytes) -> Evidence:
+    """One report that opened wave 1."""
+    digest = a.digest(a.report(a.Device("n1")))
+    kept = Kept(stream="report/x", counter=(1, 2), digest=digest, envelope=envelope)
+    proof = Proof(device="x", node="n1", member="digest", report=kept)
+    return Evidence(version=2, waves={1: (proof,)}, bad=(proof,))
+
+
+def test_reports_that_rollouts_send_on_survive(path: Path) -> None:
+    """Byte for byte; one that is damaged is no evidence."""
+    opened = Store(path)
+    whole = sent_on(a.signed(a.report(a.Device("n1"))))
+    opened.commit(Batch(evidence={"web": whole, "other": sent_on(b"{}")}))
+    assert opened.evidence() == {"web": whole}
+    opened.close()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE evidence SET proofs = x'00'")
+    assert Store(path).evidence() == {}

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -275,6 +277,34 @@ def test_who_ignores_the_stop_signal_gets_as_long_as_was_signed(fleet):
     fleet.edgectl("delete", "odd")
     assert 1 <= time.monotonic() - began < 5
     assert not any(fleet.containers(node, "odd") for node in NODES)
+
+
+def test_a_hub_from_yesterdays_backup_gets_back_what_it_lost(fleet):
+    """A deploy is newer than its database: the devices hand it in, nothing restarts."""
+    database = next(fleet.machine("hub").rglob("hub.db"))
+    yesterday = fleet.folder / "yesterday.db"
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("VACUUM INTO ?", [str(yesterday)])
+    version = revision(fleet) + 1
+    other = "web:2" if fleet.fetch("n1").startswith("web 1") else "web:1"
+    fleet.edgectl("deploy", web(fleet, other), "--yes")
+    wait(lambda: works(fleet, version), "the deploy to complete")
+    before, where = lives(fleet), places(fleet)
+    fleet.lab("kill", "hub")
+    for each in database.parent.glob("hub.db*"):
+        each.unlink()
+    shutil.copy(yesterday, database)
+    fleet.lab("boot", "hub")
+    wait(lambda: "resumed" in told(fleet), "the hub to have what it lost")
+    wait(lambda: works(fleet, version), "the hub to know what runs")
+    assert (lives(fleet), places(fleet)) == (before, where)
+    assert not told(fleet) & {"lost", "doubted"}
+
+
+def told(lab: Lab) -> set[str]:
+    """Return the kinds of events that the hub keeps."""
+    said = lab.edgectl("events", "-o", "json", code=None).stdout
+    return {json.loads(line)["kind"] for line in said.splitlines()}
 
 
 def test_the_fleet_is_well_after_all_this(fleet):

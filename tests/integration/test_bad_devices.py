@@ -4,6 +4,7 @@ One lab for the module. Its own daemons on n2 and n3 are ended: devices started 
 with clocks and disks of their own, take their place.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -284,10 +285,24 @@ def documents(device: Hand) -> list[str]:
 def damage(fleet: Lab, rng: Random, *names: str) -> None:
     """Flip a bit in files of n1 while its daemon is down."""
     hands.end_daemon(fleet, "n1")
+    state = fleet.machine("n1") / "state"
+    mine = own(fleet, state)
     for name in names:
-        (path,) = (fleet.machine("n1") / "state").glob(name)
+        (path,) = state.glob(name.format(**mine))
         flip(path, rng)
     fleet.lab("start", "n1")
+
+
+def own(fleet: Lab, state: Path) -> dict[str, str]:
+    """Return n1's device id and its voucher: it holds its neighbours' words as well.
+
+    Its member document must still be whole.
+    """
+    (device,) = (row["id"] for row in fleet.rows("get", "nodes") if row["name"] == "n1")
+    (member,) = (state / "documents").glob(f"member+{device}*.json")
+    envelope = json.loads(member.read_bytes())
+    payload = json.loads(base64.b64decode(envelope["payload"]))
+    return {"device": device, "voucher": payload["voucher"]}
 
 
 def told(fleet: Lab, kind: str) -> list[str]:
@@ -300,9 +315,9 @@ def told(fleet: Lab, kind: str) -> list[str]:
 DAMAGED = {
     "documents/deployment+n1.*.json": "set aside",
     "documents/trust.2.json": "mended from its copy",
-    "documents/voucher+*.json": "mended from its copy",
-    "documents/member+*.json": "mended from its copy",
-    "documents/node+*.json": "mended from its copy",
+    "documents/voucher+{voucher}*.json": "mended from its copy",
+    "documents/member+{device}*.json": "mended from its copy",
+    "documents/node+{device}*.json": "mended from its copy",
 }
 
 

@@ -142,6 +142,43 @@ def test_the_same_again_is_no_new_version(story):
     assert "web 1: nothing to change" in done.stderr
 
 
+def test_a_difference_is_told_field_by_field(story):
+    """Images by tag and digest; nothing is signed."""
+    manifest = story.manifest("web", "web:2", replicas=3)
+    found = story.rows("diff", manifest)
+    (part,) = found["parts"]
+    assert (part["name"], part["kind"], found["version"]) == ("w", "changed", 2)
+    (field,) = part["fields"]
+    assert field["path"] == "image"
+    assert field["before"].startswith("web:1 (")
+    assert field["after"].startswith("web:2 (")
+    assert "~ image: web:1 (" in story.ec("diff", manifest).stdout
+
+
+def test_a_plan_says_what_is_fetched_and_who_is_away(story):
+    """The puppets never lost a layer that the old image has."""
+    manifest = story.manifest("web", "web:2", replicas=3)
+    plan = story.rows("plan", manifest)
+    size = len(b"web 2 amd64")
+    assert [(c["pull"], c["order"]) for c in plan["changes"]] == [
+        (size, "stop-first")
+    ] * 3
+    assert plan["pulls"] == ["0.0 MiB on 3 devices, at most 0.0 MiB on one"]
+    assert "the manifest has no [rollout]" in plan["losses"][0]
+
+
+def test_a_script_asks_whether_something_changes(story):
+    """0 nothing, 2 something, 1 an error of any kind."""
+    same = story.manifest("web", replicas=3)
+    assert "unchanged" in story.ec("plan", same, "--exit-code").stdout
+    story.ec("diff", same, "--exit-code")
+    other = story.manifest("web", "web:2", replicas=3)
+    for word in ("plan", "diff"):
+        story.ec(word, other, "--exit-code", code=2)
+        story.ec(word, "nowhere.toml", "--exit-code", code=1)
+        story.ec(word, "nowhere.toml", code=3)
+
+
 def test_another_image_is_the_next_version(story):
     """Every replica changes where it is."""
     manifest = story.manifest("web", "web:2", replicas=3)
@@ -170,6 +207,15 @@ def test_what_cannot_run_is_refused_before_it_is_signed(
     done = story.ec("deploy", story.manifest("bad", image, **fields), code=code)
     assert said in done.stderr
     assert [row["name"] for row in story.rows("get", "deployments")] == ["web"]
+
+
+def test_waves_are_planned_by_name(story):
+    """The plan says of each device in which wave it changes."""
+    manifest = story.manifest("web", "web:1", replicas=3)
+    file = story.site.folder / "web.toml"
+    file.write_text(f'{file.read_text()}\n[rollout]\nstrategy = "canary"\n')
+    plan = story.rows("plan", manifest)
+    assert sorted(change["wave"] for change in plan["changes"]) == [1, 2, 2]
 
 
 def test_a_port_that_is_taken_everywhere_is_refused(story):
@@ -291,7 +337,9 @@ def test_no_value_is_on_the_operators_disk_or_in_the_hub(story):
 def test_a_drained_device_is_left(story):
     """And takes part again."""
     story.ec("deploy", story.manifest("web", replicas=2))
-    story.ec("node", "drain", "n1")
+    said = story.ec("node", "drain", "n1", "--wait").stderr
+    assert "on n1 stays until a copy elsewhere is healthy" in said
+    assert "n1: nothing is left there" in said
 
     def is_left():
         rows = story.rows("ps", "web")
@@ -300,6 +348,46 @@ def test_a_drained_device_is_left(story):
 
     story.site.until("web left n1", is_left)
     story.ec("node", "uncordon", "n1")
+
+
+def test_a_plan_says_what_a_lost_device_means(story):
+    """By the mode, on the site at hand."""
+    manifest = story.manifest("far", failover='"available"')
+    (said,) = story.rows("plan", manifest)["prospects"]
+    assert "if its device is lost, it moves to" in said
+    assert "moves only where 2 of 3 devices reach each other" in said
+
+
+def test_strict_work_names_the_voters_of_its_site(story):
+    """All three devices, once, in one go with the deployment."""
+    manifest = story.manifest("till", failover='"strict"')
+    plan = story.rows("plan", manifest)
+    assert plan["voters"] == ["n1, n2, n3 vote at store-7 from now on"]
+    assert "2 of 3 voters (n1, n2, n3) are reached" in plan["prospects"][0]
+    assert story.rows("site", "voters", "store-7")["version"] == 0
+    assert "n1, n2, n3 vote at store-7" in story.ec("deploy", manifest).stderr
+    assert story.rows("plan", manifest)["voters"] == []
+
+
+def test_voters_change_one_at_a_time_and_not_too_early(story):
+    """The version before must be known to a majority."""
+    words = ("site", "voters", "store-7")
+
+    def is_known():
+        return story.rows(*words)["held_by"] == ["n1", "n2", "n3"]
+
+    story.site.until("the voters know that they are", is_known)
+    assert "cannot change 2 voters" in story.ec(*words, "--set", "n1", code=1).stderr
+    assert "no approved device" in story.ec(*words, "--add", "n9", code=1).stderr
+    done = story.ec(*words, "--remove", "n3")
+    assert "n3 votes no more (version 2)" in done.stderr
+    assert "a majority of 2 is 2" in done.stdout
+    assert story.rows(*words)["voters"] == ["n1", "n2"]
+    done = story.ec(*words, "--add", "n3", "--force")
+    assert story.rows(*words)["version"] == 3
+    story.ec(*words, "--add", "n3", "--remove", "n1", code=2)
+    story.ec("site", "voters", "nowhere", code=3)
+    story.ec("delete", "till")
 
 
 def test_doctor_finds_nothing_wrong(story):

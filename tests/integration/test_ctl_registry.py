@@ -110,6 +110,25 @@ def test_several_are_resolved_at_once(hub):
     assert isinstance(found[names[1]], ManifestError)
 
 
+def test_layers_have_sizes(hub):
+    """What a device fetches of one architecture."""
+    hub.index("sized", "1", "amd64", "arm64")
+    image = resolve(hub.name, "sized:1")
+    wanted = [(image.reference, each.manifest) for each in image.platforms]
+    found = registries.layers(wanted, insecure=())
+    sizes = [sum((found[digest] or {}).values()) for _, digest in wanted]
+    assert sizes == [len(b"sized 1-amd64 amd64"), len(b"sized 1-arm64 arm64")]
+
+
+def test_layers_nobody_tells_of_are_unknown(hub):
+    """A plan goes on without; a registry that is silent is asked once."""
+    digests = ["sha256:" + digit * 64 for digit in "012"]
+    hub.image("web", "1")
+    wanted = [("127.0.0.1:9/web", each) for each in digests[:2]]
+    wanted.append((f"{hub.name}/web", digests[2]))
+    assert registries.layers(wanted, insecure=()) == dict.fromkeys(digests)
+
+
 class Liar(http.server.BaseHTTPRequestHandler):
     """Answers from a table, asks for a token when told to."""
 

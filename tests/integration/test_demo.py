@@ -18,7 +18,8 @@ def test_the_demo_plays_and_leaves_nothing_behind(tmp_path):
             check=False,
         )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    for told in ("n3    ready", "3 of 3 work", "nowhere", "answers again", "later"):
+    steps = ("n3    ready", "3 of 3 work", "nowhere", "answers again", "took over")
+    for told in (*steps, "web server", "later"):
         assert told in done.stdout + done.stderr
     assert not list(tmp_path.iterdir())
     assert not list(Path("/run/netns").glob(f"demo{octet}-*"))

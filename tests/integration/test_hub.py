@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -16,10 +19,18 @@ import pytest
 from edge import documents, tls, topics
 from edge.broker import Broker
 from edge.connection import Settings
-from edge.documents import Assignment, CertificateRequest, Deployment, Secret
+from edge.documents import (
+    Assignment,
+    CertificateRequest,
+    Deployment,
+    Document,
+    Secret,
+)
+from edge.model import Held
 from edge.mqtt import Connected, Disconnected, Message
 from edge.names import NodeName
-from hub import mosquitto_config
+from hub import identity, mosquitto_config
+from hub.daemon import DATABASE
 from tests.support import builders, real_hub
 from tests.support.builders import DAY, OPERATOR, STRANGER, Device, signed
 from tests.support.hubs import ROOT
@@ -201,6 +212,59 @@ async def test_a_killed_hub_goes_on_where_it_was(hub):
         hub.until("n1 is known", lambda: nodes(hub) == {"n1": "ready"})
         hub.accept(deployment(version=2))
         assert (await device.assigned()).seq == before.seq + 1
+
+
+async def test_a_hub_of_yesterday_asks_devices_for_what_it_lost(hub, tmp_path):
+    """Its database is a backup: nobody deploys again, no number is signed twice."""
+    certificate = hub.enrol(N1)
+    backup = tmp_path / "backup.db"
+    async with probe(hub, N1, certificate) as device:
+        await device.report()
+        hub.until("n1 reports", lambda: nodes(hub) == {"n1": "ready"})
+        hub.accept(deployment())
+        first = await device.assigned()
+        with closing(sqlite3.connect(hub.state / DATABASE)) as open_one:
+            open_one.execute("VACUUM INTO ?", [str(backup)])
+        newer = deployment(version=2)
+        hub.accept(newer)
+        second = await device.assigned()
+        go_back_to(hub, backup)
+        await device.until(Connected)
+        await device.report(held=(held(newer), held(second)))
+        hub.until("it asks", lambda: asks_for(hub))
+        assert await device.asked() == ["deployment/web", f"assignment/{N1.id}"]
+        hubs_own = documents.sign(second, identity.load(hub.state).key)
+        await device.hand_in(signed(newer), hubs_own)
+        hub.until("it has all of it", lambda: not asks_for(hub))
+        hub.accept(deployment(version=3))
+        while (third := await device.assigned()).seq <= second.seq:
+            pass  # what it had published before
+        assert (first.seq, second.seq, third.seq) == (1, 2, 3)
+        assert third.replicas == (builders.place("web/web.1", 3),)
+
+
+def go_back_to(hub: RealHub, backup: Path) -> None:
+    """Let the hub start with an older database."""
+    hub.site.stop()
+    for each in hub.state.glob(f"{DATABASE}*"):
+        each.unlink()
+    shutil.copy(backup, hub.state / DATABASE)
+    hub.site.start()
+    hub.log_in()
+
+
+def asks_for(hub: RealHub) -> str:
+    """What the hub says it lost."""
+    return str(hub.ask("GET", "/v1/hub")[1]["asks_for"])
+
+
+def held(document: Document) -> Held:
+    """What a device lists of a document."""
+    return Held(
+        stream=document.stream,
+        version=document.counter[-1],
+        digest=builders.digest(document),
+    )
 
 
 def test_a_join_token_is_good_for_what_the_operator_signed(hub):

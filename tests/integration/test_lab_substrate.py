@@ -25,6 +25,7 @@ from edge.lab import images, layout, network, podman, power, processes, state
 from edge.lab.images import Settings
 from edge.lab.layout import LabLayout
 from edge.lab.substrate import Substrate
+from tests.support.lab_sockets import socket_in
 
 NAME = "subtest"
 SUBNET = "10.91.21.0/24"
@@ -313,7 +314,10 @@ def test_loss_takes_its_share_each_way(lab: Tried, sender: str) -> None:
 
 def datagrams_through(lab: Tried, sender: str, receiver: str, count: int) -> int:
     """Send datagrams from one machine to another and count what arrives."""
-    with socket_in(lab, receiver) as inbox, socket_in(lab, sender) as outbox:
+    with (
+        socket_in(lab.substrate, receiver) as inbox,
+        socket_in(lab.substrate, sender) as outbox,
+    ):
         inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         inbox.bind((lab.lab.machine(receiver).address, 0))
         # The first one finds the way (ARP); a lossy link may take several.
@@ -331,22 +335,6 @@ def numbers(inbox: socket.socket) -> Iterator[int]:
             yield int.from_bytes(inbox.recv(4))
         except TimeoutError:
             return
-
-
-def socket_in(lab: Tried, name: str) -> socket.socket:
-    """A datagram socket that belongs to a machine: made there, used here."""
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    make = (
-        "import socket, sys\n"
-        "channel = socket.socket(fileno=int(sys.argv[1]))\n"
-        "made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        "socket.send_fds(channel, [b'.'], [made.fileno()])\n"
-    )
-    with near, far:
-        argv = (*lab.substrate.enter(name), "python3", "-c", make, str(far.fileno()))
-        subprocess.run(argv, pass_fds=(far.fileno(),), check=True)
-        _, made, _, _ = socket.recv_fds(near, 1, 1)
-    return socket.socket(fileno=made[0])
 
 
 def test_the_whole_of_it_can_be_lost(lab: Tried) -> None:

@@ -1,6 +1,7 @@
 """The node's hands on a real Podman: looks, images, probes, and its failures."""
 
 import gc
+import time
 
 import msgspec
 import pytest
@@ -70,6 +71,18 @@ async def test_a_command_probe_runs_inside(device, web):
     container = await device.running(replica(web, command=SLEEP))
     code = await device.runtime.execute(container.id, ["sh", "-c", "exit 3"], within=5)
     assert code == 3
+
+
+async def test_the_last_lines_of_both_streams_are_read(device, web):
+    """Of a container that ended, too: that is when they are wanted."""
+    script = "for i in $(seq 50); do echo line $i; done; echo boom >&2; exit 3"
+    wanted = replica(web, command=("sh", "-c", script), failover="strict")
+    await device.runtime.create(wanted)
+    await device.runtime.start(container_spec.name(wanted))
+    while (container := await device.one(wanted)).is_alive:
+        time.sleep(0.05)
+    log = await device.runtime.log(container.id, lines=3)
+    assert set(log.decode().splitlines()) == {"line 49", "line 50", "boom"}
 
 
 async def test_a_command_that_hangs_is_not_piled_up(device, web):

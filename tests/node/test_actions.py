@@ -16,7 +16,9 @@ def test_actions_say_verb_replica_container_and_reason():
     """One line each, the same order."""
     create = Create(replica=a_replica(), container="tutti-x", reason="assigned")
     provide = Provide(replica=a_replica(), container="tutti-x", reason="new values")
-    start = Start(slot=a_replica().slot, container="tutti-x", reason="not running")
+    start = Start(
+        slot=a_replica().slot, container="tutti-x", version=1, reason="not running"
+    )
     assert [each.describe() for each in (create, provide, start)] == [
         "create web.1 (tutti-x): assigned",
         "provide secrets web.1 (tutti-x): new values",

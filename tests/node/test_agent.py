@@ -184,6 +184,7 @@ def test_a_device_that_waits_for_approval_is_not_ready(folder):
     who = agent(folder)
     voucher = a.voucher(approve=True)
     who.ledger.vouchers["v1"] = voucher
+    who.ledger.revision += 1
     assert not who.standing().is_ready
 
 
@@ -282,6 +283,18 @@ def test_a_start_on_a_full_disk_runs_what_ran(folder):
 def test_nobody_catches_up_on_nothing(folder):
     """The disk is not written to just to see whether it could be."""
     assert not agent(folder).can_catch_up()
+
+
+def test_what_comes_while_the_clock_is_wrong_is_asked_for_again(folder):
+    """Also when it is right again before anybody looks."""
+    who = agent(folder)
+    steps = iter((1e9, -1e9))
+    who.clock_set_by = lambda: next(steps)
+    who.receive(envelope.bundle([]))
+    assert who.has_missed
+    assert who.can_catch_up()
+    who.look_at_clock()
+    assert who.can_catch_up()
 
 
 def test_a_damaged_deployment_ends_nothing(folder):

@@ -242,3 +242,11 @@ def test_no_two_replicas_share_a_name(drawn):
 def test_a_name_is_never_the_beginning_of_an_id():
     """Podman would take it for one, and remove another container."""
     assert not set(container_spec.name(a_replica())) <= set("0123456789abcdef")
+
+
+def test_two_workloads_may_ask_for_one_container():
+    """How many there are, and where, shapes none of them."""
+    web = a_workload()
+    assert container_spec.is_same(web, a_workload(replicas=4, takers=0))
+    assert not container_spec.is_same(web, a_workload(env={"A": "2"}))
+    assert not container_spec.is_same(web, a_workload(image=image(2)))

@@ -25,6 +25,9 @@ def test_a_flood_is_cut_off(tmp_path):
     log = journal.load(tmp_path / "events.jsonl")
     written = [log.add("refused", "x", f"forgery {n}", 1.0) for n in range(1000)]
     assert sum(event is not None for event in written) == journal.BURST
+    assert log.add("bad", "web/web.1", "revision 2 failed", 2.0) is not None
+    assert log.add("refused", "x", "one more", 3.0) is None
+    assert log.add("refused", "x", "one more", 61.0) is not None
 
 
 def test_the_file_is_bounded(tmp_path):

@@ -55,7 +55,7 @@ def vault() -> Book:
             Pull(image=image(), platform=image().platforms[0], reason=""),
             ("pull", image(), image().platforms[0]),
         ),
-        (Start(slot=SLOT, container="c", reason=""), ("start", "c")),
+        (Start(slot=SLOT, container="c", version=1, reason=""), ("start", "c")),
         (Stop(slot=SLOT, container="c", reason=""), ("stop", "c", False)),
         (Remove(slot=SLOT, container="c", reason=""), ("remove", "c")),
     ],

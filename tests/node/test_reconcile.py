@@ -175,6 +175,40 @@ def test_a_failed_pull_is_tried_again_after_a_pause():
     assert plan.statuses[0].reason == "refused"
 
 
+LATER = tuple(
+    a_replica(f"db/db.{number}", workload=a_workload(image=image(number)))
+    for number in (3, 4)
+)
+
+
+def test_what_may_be_needed_later_is_fetched_one_by_one():
+    """By a device that has nothing else to do."""
+    device = ready(a_replica())
+    (chain,) = device.plan([a_replica()], standbys=LATER).chains
+    assert chain.about == "db/db.3:1"
+    assert not device.plan([a_replica()], standbys=LATER, busy={"web/web.2"}).actions
+    newer = a_replica(version=2, workload=a_workload(env={"A": "2"}))
+    assert Pull not in kinds(device.plan([newer], standbys=LATER))
+
+
+def test_an_image_that_cannot_be_fetched_ahead_holds_up_no_other():
+    """And it is not asked for again at once by a plan made meanwhile."""
+    device = ready(a_replica())
+    for _ in range(3):
+        (chain,) = device.plan([a_replica()], standbys=LATER).chains
+        device.history = reconcile.failed(
+            device.history, chain, "no such image", device.now
+        )
+        device.plan([a_replica()], standbys=LATER, busy={"web/web.2"})
+    assert chain.about == "db/db.4:1"
+    plan = device.plan([a_replica()], standbys=LATER)
+    device.history = reconcile.failed(
+        device.history, chain, "no such image", device.now
+    )
+    plan = device.plan([a_replica()], standbys=LATER)
+    assert (plan.actions, plan.wake_at) == ((), device.now + 1)
+
+
 def test_a_failure_of_an_old_revision_is_not_held_against_the_new_one():
     """A chain may end long after its revision was replaced."""
     device = Device(PodmanModel())

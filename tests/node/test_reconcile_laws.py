@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.staging.order import stops_first
 from node import reconcile
 from node.actions import Remove, Stop
-from tests.support.planning import SLOTS, Device, running
+from tests.support.planning import ROUNDS, SLOTS, Device, interleaved, running
 from tests.support.replicas import (
     PodmanModel,
     a_container,
@@ -33,7 +35,14 @@ def replicas(draw, slots=SLOTS):
     )
     digest = draw(st.sampled_from("pq")) if workload.secrets else ""
     version = draw(st.integers(1, 3))
-    return a_replica(slot, version, workload=workload, secrets=digest)
+    can_overlap = not stops_first(workload, "auto")
+    return a_replica(
+        slot,
+        version,
+        workload=workload,
+        secrets=digest,
+        starts_first=can_overlap and draw(st.booleans()),
+    )
 
 
 @st.composite
@@ -132,6 +141,54 @@ def test_a_back_off_never_delays_a_newer_revision(model, old, new, failures):
     device.settle(newer)
     # Only others are waited for: a process that is gone gets time to be noticed.
     assert device.now - waited_from <= 5
+
+
+@given(model=devices(), wanted=wishes(), order=st.data())
+def test_what_starts_first_leaves_no_gap(model, wanted, order):
+    """From any past: an older container serves until the wanted one is steady."""
+    served = {
+        each.slot
+        for each in wanted
+        for older in model.running(each.slot)
+        if each.starts_first and older.version < each.version
+    }
+    device = Device(model)
+    for _ in range(ROUNDS):
+        plan = device.plan(wanted)
+        if not plan.actions and plan.wake_at is None:
+            return
+        if not plan.actions:
+            device.now = plan.wake_at or device.now
+        for action in interleaved(plan, order):
+            model.perform(action)
+            assert all(model.running(slot) for slot in served)
+
+
+@given(model=devices(), old=wishes(), steps=st.integers(0, 6), first=st.booleans())
+def test_going_back_in_the_middle_of_a_switch_converges(model, old, steps, first):
+    """Whatever the switch had done already, the version before ends up alone."""
+    device = Device(model)
+    device.settle(old)
+    newer = [_after(each, starts_first=first) for each in old]
+    for chain in device.plan(newer).chains:
+        for action in chain.actions[:steps]:
+            model.perform(action)
+    device.settle(old)
+    for replica in old:
+        assert running(model, replica).spec == a_container(replica).spec
+    assert len(model.containers) == len(old)
+
+
+def _after(replica, *, starts_first):
+    """Return the replica's next version, which is another container."""
+    workload = msgspec.structs.replace(replica.workload, env={"A": "next"})
+    can_overlap = not stops_first(workload, "auto")
+    return replace(
+        replica,
+        version=replica.version + 10,
+        workload=workload,
+        starts_first=starts_first and can_overlap,
+    )
 
 
 @given(model=devices(), wanted=wishes())

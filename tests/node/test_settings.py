@@ -21,6 +21,7 @@ def test_flags_win_over_environment_over_file(tmp_path):
     [
         ('nmae = "a"', "nmae"),
         ('uplink = "lte"', "uplink"),
+        ('guard = "cron"', "guard"),
         ("name = 3", "name"),
         ("resync_every = -1", "resync_every"),
         ("= 1", "node.toml"),
@@ -52,3 +53,11 @@ def test_a_metered_uplink_says_less():
     assert metered.pace.keepalive > settings.Settings().pace.keepalive
     quick = settings.Settings(telemetry_every=1.0)
     assert quick.pace.telemetry_every == 1.0
+
+
+def test_neighbours_talk_on_one_port(tmp_path):
+    """The same default on all devices of a site; a file may name another."""
+    assert settings.load(None, {}, {}).mesh_port == 8445
+    file = tmp_path / "node.toml"
+    file.write_text("mesh_port = 9000\n")
+    assert settings.load(file, {}, {}).mesh_port == 9000

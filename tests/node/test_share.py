@@ -1,10 +1,15 @@
 """The share of a device: the operator's word and the hub's, and no more."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from edge.staging.shapes import Window
 from node import share
-from node.share import Standing
+from node.share import Settled, Standing
+from node.versions import Staging
 from tests.support import builders as a
 
 N1 = a.Device("n1")
@@ -70,6 +75,13 @@ def test_an_every_slot_is_for_the_node_it_names():
     result = share.share({}, assigned(*places), every, HERE)
     assert list(result.places) == ["web/web@n1"]
     assert reasons(result) == ["out-of-limits"]
+
+
+def test_a_numbered_slot_is_none_of_a_workload_of_every_device():
+    """It would be one too many."""
+    everywhere = {"web": a.deployment(workloads=(a.workload(every="*"),))}
+    result = share.share({}, assigned(a.place("web/web.1")), everywhere, HERE)
+    assert (result.places, reasons(result)) == ({}, ["out-of-limits"])
 
 
 def test_a_relabelled_node_ends_an_older_revision_too():
@@ -144,6 +156,126 @@ def test_without_the_hub_the_share_stays():
     assert share.share(held, None, WEB, HERE).places == held
 
 
+STAGED = a.deployment(
+    "web",
+    2,
+    workloads=(a.workload("web", replicas=3),),
+    rollout=a.rollout(),
+    fallback=1,
+)
+STAGED2 = {"web": STAGED}
+BOTH = {("web", 1): WEB["web"], ("web", 2): STAGED}
+LATER_WAVE = Standing(name="n9", site="home", labels={})
+HELD = {"web/web.1": a.place("web/web.1")}
+
+
+def staged(here: Standing, **known: object) -> Standing:
+    """Return a device that knows more of the rollout."""
+    return replace(here, staging=Staging(**known))
+
+
+def test_the_first_wave_takes_the_newest_version():
+    """The operator named this device."""
+    offered = assigned(a.place("web/web.1", 2))
+    result = share.share(HELD, offered, STAGED2, HERE, BOTH)
+    assert result.places == {"web/web.1": a.place("web/web.1", 2)}
+
+
+def test_a_later_wave_keeps_what_it_has_until_there_is_proof():
+    """A hub that names everybody is refused, and nothing stops."""
+    offered = assigned(a.place("web/web.1", 2), a.place("web/web.2", 2))
+    result = share.share(HELD, offered, STAGED2, LATER_WAVE, BOTH)
+    assert (result.places, reasons(result)) == (HELD, ["out-of-limits"] * 2)
+
+
+def test_the_version_before_is_placed_while_its_document_is_here():
+    """A newcomer whose wave is closed runs what the others have."""
+    offered = assigned(a.place("web/web.1", 1))
+    result = share.share({}, offered, STAGED2, LATER_WAVE, BOTH)
+    assert result.places == HELD
+    result = share.share({}, offered, STAGED2, LATER_WAVE, {("web", 2): STAGED})
+    assert (dict(result.places), reasons(result)) == ({}, ["out-of-limits"])
+
+
+def test_the_hub_may_name_what_is_here_already():
+    """Nothing changes, and nothing is refused; the term is the hub's to say."""
+    offered = assigned(a.place("web/web.1", 1, term=4))
+    result = share.share(HELD, offered, STAGED2, LATER_WAVE, BOTH)
+    assert result.places["web/web.1"].term == 4
+    assert not result.refused
+    lost = share.share(HELD, offered, STAGED2, LATER_WAVE)
+    assert lost.places["web/web.1"].version == 1
+
+
+def test_going_back_needs_a_cause_and_a_bad_version_is_one():
+    """What is refused runs on."""
+    held = {"web/web.1": a.place("web/web.1", 2)}
+    offered = assigned(a.place("web/web.1", 1))
+    result = share.share(held, offered, STAGED2, HERE, BOTH)
+    assert (result.places, reasons(result)) == (held, ["out-of-limits"])
+    known = staged(HERE, bad=frozenset({("web", 2)}))
+    assert share.share(held, offered, STAGED2, known, BOTH).places == HELD
+
+
+def test_a_slot_that_the_version_before_had_not_may_go_with_the_bad_one():
+    """All go back; there is nothing to go back to in this slot."""
+    one = {("web", 1): a.deployment(), ("web", 2): STAGED}
+    held = {slot: a.place(slot, 2) for slot in ("web/web.1", "web/web.2")}
+    offered = assigned(a.place("web/web.1", 1))
+    result = share.share(held, offered, STAGED2, HERE, one)
+    assert set(result.places) == set(held)
+    known = staged(HERE, bad=frozenset({("web", 2)}))
+    assert share.share(held, offered, STAGED2, known, one).places == HELD
+
+
+def test_a_slot_that_the_version_before_has_elsewhere_may_go_with_the_bad_one():
+    """Its labels or sites are not this device's."""
+    gpu = a.workload("web", replicas=3, require={"gpu": "yes"})
+    narrow = {("web", 1): a.deployment(workloads=(gpu,)), ("web", 2): STAGED}
+    held = {"web/web.1": a.place("web/web.1", 2)}
+    result = share.share(held, assigned(), STAGED2, HERE, narrow)
+    assert (result.places, reasons(result)) == (held, ["takes-away"])
+    known = staged(HERE, bad=frozenset({("web", 2)}))
+    assert share.share(held, assigned(), STAGED2, known, narrow).places == {}
+
+
+def test_a_switch_that_waits_for_its_window_is_told_apart():
+    """What runs stays, nothing is refused, and its image can be fetched."""
+    rollout = a.rollout(window=Window(opens="0 3 * * *", lasts=3_600.0))
+    newest = structs.replace(STAGED, rollout=rollout)
+    wanted = a.place("web/web.1", 2)
+    result = share.share(HELD, assigned(wanted), {"web": newest}, HERE, BOTH)
+    assert (result.places, result.refused) == (HELD, ())
+    assert result.later == {"web/web.1": wanted}
+    moved = share.moved(result, HELD, {"web": newest}, HERE, BOTH)
+    assert moved.later == result.later
+
+
+def test_a_taker_runs_the_version_its_neighbour_had():
+    """Within its own wave; so does what is fetched ahead."""
+    slot = "web/web.1"
+    settled = Settled(ours={slot: 3}, versions={slot: 1})
+    taker = replace(HERE, settled=settled)
+    result = share.moved(share.Share(places={}), {}, STAGED2, taker, BOTH)
+    assert result.places == {slot: a.place(slot, 1, term=3)}
+    (ahead,) = share.taken_over([slot], STAGED2, taker, BOTH)
+    assert ahead.version == 1
+    (newest,) = share.taken_over([slot], STAGED2, HERE, BOTH)
+    assert newest.version == 2
+    (nothing,) = share.taken_over([slot], {}, HERE)
+    assert nothing.version == 0
+
+
+def test_a_place_is_within_the_limits_of_its_own_version():
+    """Its document must be here, and allow it."""
+    old = a.place("web/web.1", 1)
+    assert share.is_within(old, STAGED2, HERE, BOTH)
+    assert not share.is_within(old, STAGED2, HERE, {})
+    gpu = a.workload("web", replicas=3, require={"gpu": "yes"})
+    limited = {("web", 1): a.deployment(workloads=(gpu,))}
+    assert not share.is_within(old, STAGED2, HERE, limited)
+
+
 slots = st.sampled_from(["web/web.1", "web/web.2", "web/web.3", "web/web.4"])
 places = st.builds(a.place, slots, st.integers(1, 3))
 
@@ -167,3 +299,16 @@ def test_a_share_computed_twice_is_the_same(before, offered):
     assert share.share(once.places, assigned(*offered), WEB2, HERE).places == (
         once.places
     )
+
+
+@given(st.lists(places, max_size=4), st.lists(places, max_size=4), st.booleans())
+def test_a_staged_share_computed_twice_is_the_same(before, offered, first):
+    """And a later wave never gets the newest from a hub alone."""
+    here = HERE if first else LATER_WAVE
+    held = {each.slot: each for each in before}
+    once = share.share(held, assigned(*offered), STAGED2, here, BOTH)
+    again = share.share(once.places, assigned(*offered), STAGED2, here, BOTH)
+    assert again.places == once.places
+    if not first:
+        had = {slot for slot, each in held.items() if each.version == 2}
+        assert {s for s, each in once.places.items() if each.version == 2} <= had

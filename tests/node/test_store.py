@@ -10,7 +10,7 @@ from node.intake import Intake
 from node.store import Store
 from tests.support import builders as a
 
-N1 = a.Device("n1")
+N1, N2 = a.Device("n1"), a.Device("n2")
 
 
 def ledger():
@@ -45,6 +45,16 @@ def test_a_deployment_after_its_predecessor_is_read_back(tmp_path):
     store.load(book)
     assert book.deployments["web"].version == 2
     assert store.deployment("web", 1) == a.deployment("web", 1)
+
+
+def test_what_is_kept_can_be_handed_in_as_it_came(tmp_path):
+    """A hub that was restored from an old backup asks; every revision, oldest first."""
+    revisions = (a.signed(a.deployment()), a.signed(a.deployment("web", 2)))
+    node = a.signed(a.node(N1))
+    store = filled(tmp_path, node, *revisions)
+    assert store.envelopes("deployment/web") == revisions
+    assert store.envelopes(f"node/{N1.id}") == (node,)
+    assert store.envelopes("deployment/we") == ()
 
 
 def test_a_tombstone_survives_a_restart(tmp_path):
@@ -108,6 +118,23 @@ def test_a_damaged_copy_is_made_anew(tmp_path, name):
     assert path.read_bytes() == before
 
 
+def test_a_neighbours_damaged_document_does_not_stop_the_start(tmp_path):
+    """It is kept once, set aside, and taken again when the hub sends it."""
+    sent = (a.signed(a.member(N2)), a.signed(a.node(N2)), a.signed(a.plan(N1, N2)))
+    filled(tmp_path, *sent)
+    assert not (tmp_path / "copies" / f"member+{N2.id}.json").exists()
+    (tmp_path / "documents" / f"member+{N2.id}.json").write_bytes(b"{}")
+    store, book = Store(tmp_path), ledger()
+    store.load(book)
+    assert store.damaged == [f"member+{N2.id}.json"]
+    assert N2.id not in book.members
+    assert book.plan == a.plan(N1, N2)
+    received = Intake(ledger=book).receive(envelope.bundle(sent), a.NOW)
+    store.keep(received.known, book)
+    assert N2.id in book.members
+    assert not store.missing
+
+
 def test_nothing_is_set_aside_for_want_of_trust(tmp_path):
     """Both copies of what all is judged by are lost: a person has to look at it."""
     filled(tmp_path, a.signed(a.deployment()))
@@ -168,6 +195,48 @@ def test_damaged_places_are_set_aside(tmp_path):
     (tmp_path / "share.json").write_bytes(b"{")
     assert store.read_places() == ()
     assert store.damaged == ["share.json"]
+
+
+def test_what_is_on_trial_is_remembered(tmp_path):
+    """On disk before it is switched to."""
+    store = Store(tmp_path)
+    assert store.read_trials() == b""
+    store.write_trials(b"{}")
+    assert Store(tmp_path).read_trials() == b"{}"
+
+
+def test_damaged_trials_are_set_aside(tmp_path):
+    """Then nothing is known, and what runs is watched again."""
+    store = Store(tmp_path)
+    (tmp_path / "trials.json").write_bytes(b"{}")
+    assert store.read_trials() == b""
+    assert store.damaged == ["trials.json"]
+
+
+def test_the_version_to_go_back_to_is_kept(tmp_path):
+    """While the newest names it, and while nobody knows what the newest names."""
+    revisions = [a.deployment(), a.deployment(version=2)]
+    revisions.append(a.deployment(version=3, fallback=2))
+    store = filled(tmp_path, *map(a.signed, revisions))
+    book = ledger()
+    store.load(book)
+    store.prune(book, ())
+    assert store.deployment("web", 1) is None
+    assert store.deployment("web", 2) == revisions[1]
+    (tmp_path / "documents" / "deployment+web.3.json").write_bytes(b"rotten")
+    book = ledger()
+    store.load(book)
+    store.prune(book, ())
+    assert store.deployment("web", 2) == revisions[1]
+
+
+def test_the_operators_word_on_a_rollout_is_read_back(tmp_path):
+    """An abort counts after a restart as well."""
+    said = a.control(action="abort")
+    filled(tmp_path, a.signed(a.deployment()), a.signed(said))
+    book = ledger()
+    Store(tmp_path).load(book)
+    assert book.controls == {"web": said}
 
 
 def test_boots_are_counted(tmp_path):

@@ -138,3 +138,44 @@ def test_a_container_made_by_an_older_revision_keeps_its_name():
     assert isinstance(start, Start)
     assert start.container == old.id
     assert container_spec.name(a_replica(version=5)) != old.name
+
+
+OLD = a_container(WEB, 2, name="tutti-web_web.1_r1", spec="old", version=1)
+NEXT = a_replica(version=2, starts_first=True)
+
+
+def test_where_it_starts_first_the_old_one_is_left_alone():
+    """It is made and started beside it; nothing is stopped."""
+    case = a_case(None, replica=NEXT, others=(OLD,))
+    assert [type(each) for each in upkeep.decide(case).actions] == [Create, Start]
+
+
+def test_the_old_one_leaves_when_the_new_one_is_healthy():
+    """Not before, and people read why."""
+    current = a_container(NEXT, 3)
+    fresh = Trail(life=current.life, since=99.9)
+    step = upkeep.decide(a_case(current, replica=NEXT, others=(OLD,), trail=fresh))
+    assert (step.actions, step.is_healthy) == ((), False)
+    assert step.reason == "revision 1 serves until it is healthy"
+    step = upkeep.decide(a_case(current, replica=NEXT, others=(OLD,)))
+    assert [each.container for each in step.actions] == [OLD.id, OLD.id]
+
+
+def test_of_two_older_ones_the_oldest_serves_on():
+    """The other was on its way when it was overtaken."""
+    between = replace(OLD, id="4" * 64, version=2, name="tutti-web_web.1_r2")
+    replica = replace(NEXT, version=3)
+    case = a_case(None, replica=replica, others=(OLD, between))
+    actions = upkeep.decide(case).actions
+    assert [type(each) for each in actions] == [Create, Stop, Start, Remove]
+    assert {each.container for each in actions} & {OLD.id} == set()
+
+
+def test_what_is_gone_back_from_leaves_at_once():
+    """It is the newer one, and it is bad."""
+    bad = a_container(NEXT, 3)
+    back = replace(WEB, starts_first=True)
+    current = replace(OLD, spec=container_spec.digest(WEB, HOST))
+    fresh = Trail(life=current.life, since=99.9)
+    step = upkeep.decide(a_case(current, replica=back, others=(bad,), trail=fresh))
+    assert [each.container for each in step.actions] == [bad.id, bad.id]

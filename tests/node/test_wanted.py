@@ -34,3 +34,16 @@ def test_a_rotated_secret_shows_in_the_digest():
 def test_a_revision_that_is_not_kept_is_left_out():
     """No signed workload, no replica."""
     assert wanted.replicas([a.place("web/web.1", 2)], {("web", 1): SENSOR}, {}) == ()
+
+
+def test_a_rollout_decides_what_starts_first_and_what_has_proved_itself():
+    """A deployment without one stops first, as it always did."""
+    staged = a.deployment(version=2, rollout=a.rollout())
+    places = (a.place("web/web.1", 2), a.place("web/web.2", 2))
+    revisions = {("web", 2): staged}
+    first, second = wanted.replicas(places, revisions, {}, {"web/web.1": 2})
+    assert (first.starts_first, first.is_proved) == (True, True)
+    assert (second.starts_first, second.is_proved) == (True, False)
+    plain = {("web", 2): a.deployment(version=2)}
+    (third,) = wanted.replicas(places[:1], plain, {}, {"web/web.1": 1})
+    assert (third.starts_first, third.is_proved) == (False, False)

@@ -19,21 +19,27 @@ from edge.documents import (
     Assignment,
     Beacon,
     CertificateRequest,
+    Control,
     Deployment,
     Document,
     KeySet,
     Member,
     Node,
     Operator,
+    Plan,
+    PlanSlot,
     Report,
     Revocation,
     Secret,
     SecretValue,
+    SiteMember,
     Tombstone,
     Trust,
+    Voters,
     Voucher,
 )
 from edge.sealing import OpeningKey, SigningKey
+from edge.staging.shapes import Rollout, Wave
 from edge.trust.devices import device_id
 from edge.trust.ledger import fingerprint
 
@@ -92,6 +98,11 @@ class Device:
         return signing_key(f"tls {self.name}")
 
     @property
+    def mesh(self) -> bytes:
+        """Its private X25519 mesh key, as `node.identity` keeps it."""
+        return signing_key(f"mesh {self.name}").seed
+
+    @property
     def id(self) -> str:
         return device_id(self.sign.public)
 
@@ -100,7 +111,7 @@ class Device:
         return documents.DeviceKeys(
             sign=self.sign.public,
             seal=self.seal.public,
-            mesh=opening_key(f"mesh {self.name}").public,
+            mesh=sealing.exchange_public(self.mesh),
             wireguard=opening_key(f"wireguard {self.name}").public,
             tls=self.tls.public,
         )
@@ -297,6 +308,58 @@ def beacon(seq: int = 1, **changes: Any) -> Beacon:
     return _changed(made, changes)
 
 
+def control(name: str = "web", version: int = 1, **changes: Any) -> Control:
+    """Return the operator's word on a rollout: pause it, by default."""
+    made = Control(
+        fleet=FLEET,
+        name=name,
+        version=version,
+        target=1,
+        action="pause",
+        issued_at=NOW,
+    )
+    return _changed(made, changes)
+
+
+def rollout(**changes: Any) -> Rollout:
+    """Return a canary: n1 first, then everybody."""
+    made = Rollout(strategy="canary", waves=(Wave(nodes=("n1",)), Wave(share=10_000)))
+    return _changed(made, changes)
+
+
+def voters(*devices: Device, version: int = 1, **changes: Any) -> Voters:
+    """Return the voters of site ``home``."""
+    made = Voters(
+        fleet=FLEET,
+        site="home",
+        version=version,
+        voters=tuple(each.id for each in devices),
+        issued_at=NOW,
+    )
+    return _changed(made, changes)
+
+
+def site_member(device: Device, **changes: Any) -> SiteMember:
+    """Return a device as a plan names it."""
+    made = SiteMember(name=device.name, device=device.id, facts=facts(disk=0))
+    return _changed(made, changes)
+
+
+def plan_slot(slot: str, device: Device, **changes: Any) -> PlanSlot:
+    """Return a movable slot and who holds it."""
+    made = PlanSlot(slot=slot, node=device.name, device=device.id, version=1, term=1)
+    return _changed(made, changes)
+
+
+def plan(*devices: Device, seq: int = 1, **changes: Any) -> Plan:
+    """Return the hub's word to site ``home``; without slots by default."""
+    members = tuple(site_member(each) for each in devices)
+    made = Plan(
+        fleet=FLEET, site="home", generation=1, term=1, seq=seq, members=members
+    )
+    return _changed(made, changes)
+
+
 def facts(**changes: Any) -> model.Facts:
     """Return what a small board says of itself."""
     made = model.Facts(
@@ -351,7 +414,7 @@ def _signers(document: Document) -> tuple[SigningKey, ...]:
             return (Device(document.node).sign,)
         case CertificateRequest():
             return (Device(document.subject).sign,)
-        case Assignment() | Beacon():
+        case Assignment() | Beacon() | Plan():
             return (HUB,)
         case _:
             return (OPERATOR,)

@@ -18,6 +18,9 @@ class FakeRuntime:
         self.user = Owner(1234, 2345)
         self.ip = "127.0.0.1"
         self.exit_code = 0
+        self.images: set[str] = set()
+        self.shared: set[str] = set()
+        self.wrote = b""
 
     async def observe(self, images):
         self.asked.append(("observe", images))
@@ -52,6 +55,20 @@ class FakeRuntime:
         if self.exit_code < 0:
             raise RuntimeFailure("cannot run the health command")
         return self.exit_code
+
+    async def log(self, container, *, lines):
+        self.asked.append(("log", container, lines))
+        return self.wrote
+
+    async def has_image(self, image_id):
+        self.asked.append(("has_image", image_id))
+        return image_id in self.images
+
+    async def discard(self, image_id, repositories):
+        self.asked.append(("discard", image_id, tuple(repositories)))
+        if image_id in self.sighting.used:
+            raise RuntimeFailure("cannot remove it: a container uses it")
+        return image_id not in self.shared
 
     async def store(self):
         self.asked.append(("store",))

@@ -17,7 +17,7 @@ from tests.support.builders import NOW, Device
 def heard(device: Device, at: float = NOW, **changes: Any) -> Heard:
     """Return a device's first report as the hub heard it."""
     report = builders.report(device, **changes)
-    return Heard(report=report, at=at, facts=report.facts)
+    return fleet.take_in(report, at, report.facts)
 
 
 def signals(*devices: Device, **changes: Any) -> Signals:

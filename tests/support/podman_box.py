@@ -44,9 +44,10 @@ network_backend = "netavark"
 RUNC = """#!/bin/sh
 exec /usr/sbin/runc --root={root} "$@"
 """
-REGISTRIES_CONF = """
+REGISTRY = "127.0.0.1:5000"
+REGISTRIES_CONF = f"""
 [[registry]]
-location = "127.0.0.1:5000"
+location = "{REGISTRY}"
 insecure = true
 """
 REGISTRY_CONFIG = """
@@ -129,7 +130,12 @@ class PodmanBox:
         return self.podman("import", "-q", *words, str(archive), name).strip()
 
     def start_registry(self) -> str:
-        """Start a real registry inside the box; return the name images begin with."""
+        """Start a real registry inside the box; return the name images begin with.
+
+        One for all who ask: a second would find the port taken.
+        """
+        if self._registry is not None:
+            return REGISTRY
         config = self.folder / "registry.yml"
         config.write_text(REGISTRY_CONFIG.format(folder=self.folder))
         command = ["nsenter", f"--net=/run/netns/{self.name}", "--", "docker-registry"]
@@ -140,7 +146,7 @@ class PodmanBox:
         while not self.answers(5000, "/v2/"):
             assert self._registry.poll() is None, "the registry did not start"
             time.sleep(0.02)
-        return "127.0.0.1:5000"
+        return REGISTRY
 
     def answers(self, port: int, path: str = "/") -> bool:
         """Return whether a web server on the box's loopback answers 200."""

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from edge import documents, envelope, joinfile, tls, topics, trust
+from edge import documents, envelope, joinfile, sealed_text, tls, topics, trust
 from edge.broker import Broker, Connected, Message
 from edge.connection import Settings
 from edge.documents import Assignment, Deployment, Member, Node, Report, Secret
-from edge.model import Held, ReplicaPlace, ReplicaStatus
+from edge.model import Failure, Held, ReplicaPlace, ReplicaStatus
 from edge.names import FleetName, NodeName
 from edge.sealing import OpeningKey, SigningKey
 from edge.trust import Accepted, Known, Ledger
@@ -26,6 +26,7 @@ from node.hub_api import HubApi
 from tests.support import builders as a
 
 PATIENCE = 20.0  # seconds for anything real to happen
+HELD = Deployment | documents.Tombstone | Node | Secret | documents.Voters
 Mood = Callable[[ReplicaPlace], dict[str, Any]]
 
 
@@ -42,6 +43,8 @@ class Puppet:
         self.mood: Mood = well
         self.secrets: dict[str, bytes] = {}
         self.workloads: tuple[ReplicaPlace, ...] = ()
+        self.failures: tuple[Failure, ...] = ()
+        """What it says of versions that were bad here."""
         self.join = joinfile.parse(join_text)
         self._sign, self._tls = (SigningKey(a.seed(f"{w} {name}")) for w in "st")
         self._seal = OpeningKey(a.seed(f"seal {name}"))
@@ -49,6 +52,19 @@ class Puppet:
         self._ledger = Ledger(fleet=self.join.fleet, anchor=self.join.root, me=self.id)
         self._held: dict[str, Held] = {}
         self._seq = 0
+        self._broker: Broker | None = None
+
+    def failed(self, slot: str, version: int, reason: str, log: str) -> Failure:
+        """Return what it says of a version that was bad here."""
+        assert self._ledger.trust is not None
+        who = trust.readers(self._ledger.trust, "", time.time())
+        return Failure(
+            slot=slot,
+            deployment=slot.partition("/")[0],
+            version=version,
+            reason=reason,
+            sealed_log=sealed_text.seal(log, (each.seal for each in who)),
+        )
 
     def enrol(self) -> bytes:
         """Hand in the member document and return the certificate."""
@@ -89,15 +105,20 @@ class Puppet:
         )
         fleet, node = FleetName(self.join.fleet), NodeName(self.name)
         async with Broker(settings, rng=Random(1)) as broker:
+            self._broker = broker
             await broker.subscribe(*topics.for_node(fleet, node))
             async for event in broker:
                 if isinstance(event, Message) and event.payload:
                     for data in envelope.unbundle(event.payload):
                         self._take(data)
                 if isinstance(event, Message | Connected):
-                    await broker.publish(
-                        topics.report(fleet, node), self._report(), retain=True
-                    )
+                    await self.report()
+
+    async def report(self) -> None:
+        """Say how it is now, also when nobody asked."""
+        assert self._broker is not None
+        topic = topics.report(FleetName(self.join.fleet), NodeName(self.name))
+        await self._broker.publish(topic, self._report(), retain=True)
 
     def _take(self, data: bytes) -> None:
         verdict = trust.judge(data, self._ledger, time.time())
@@ -110,7 +131,7 @@ class Puppet:
         if isinstance(document, Secret):
             opened = trust.open_secret(document, self._seal, self._ledger)
             self.secrets[document.name] = opened
-        if isinstance(document, Deployment | documents.Tombstone | Node | Secret):
+        if isinstance(document, HELD):
             self._held[document.stream] = Held(
                 stream=document.stream,
                 version=document.version,
@@ -144,6 +165,7 @@ class Puppet:
             facts=a.facts(),
             replicas=replicas,
             held=tuple(self._held[stream] for stream in sorted(self._held)),
+            failures=self.failures,
         )
         return documents.sign(document, self._sign)
 
@@ -165,6 +187,12 @@ class Stage:
             puppet.run(certificate), self._loop
         )
         return puppet
+
+    def report(self, *names: str) -> None:
+        """Have puppets say how they are now."""
+        for name in names:
+            said = self.puppets[name].report()
+            asyncio.run_coroutine_threadsafe(said, self._loop).result(PATIENCE)
 
     def leave(self) -> None:
         """End every puppet and the loop; a puppet that broke fails here."""

@@ -192,6 +192,19 @@ class Probe:
         topic = topics.report(FLEET, NodeName(self.device.name))
         assert await self.broker.publish(topic, data, retain=True)
 
+    async def asked(self) -> list[str]:
+        """Return the streams that a restored hub asks for next."""
+        topic = topics.wanted(FLEET, NodeName(self.device.name))
+        while True:
+            message = await self.until(Message)
+            if message.topic == topic and message.payload:
+                return list(json.loads(message.payload)["streams"])
+
+    async def hand_in(self, *sealed: bytes) -> None:
+        """Answer it."""
+        topic = topics.documents(FLEET, NodeName(self.device.name))
+        assert await self.broker.publish(topic, envelope.bundle(sealed))
+
     async def until(self, kind: type[Any]) -> Any:
         """Return the next event of a kind."""
         async with asyncio.timeout(PATIENCE):

@@ -14,6 +14,7 @@ from edge.ctl import (
     render,
     sealed,
     terminal,
+    voting,
     web,
 )
 from edge.ctl.checkup import Finding, Picture
@@ -71,7 +72,7 @@ def _examined(chosen: Chosen) -> tuple[Finding, ...]:
 def _look(opened: Fleet) -> Picture:
     opened.sync_trust()
     handout.learn(opened)
-    opened.fetch("deployment/")
+    opened.fetch("deployment/", "voters/")
     hub = opened.hub
     rows = Rows(nodes=hub.nodes(), replicas=hub.replicas())
     trusted = handout.sort_devices(opened, rows, lambda _: False)
@@ -82,6 +83,7 @@ def _look(opened: Fleet) -> Picture:
         key_ends_at=ends_at,
         certificate_ends_at=_certificate_end(opened),
         hub_clock=hub.clock(),
+        hub_asks_for=hub.word().asks_for,
         broker_problem=_broker_problem(opened),
         nodes=rows.nodes,
         replicas=rows.replicas,
@@ -89,6 +91,10 @@ def _look(opened: Fleet) -> Picture:
         counters=hub.counters(),
         missing_secrets=_missing(trusted),
         lacking_secrets=_lacking(trusted),
+        voters=tuple(
+            voting.standing(opened.ledger, site, rows.nodes)
+            for site in voting.concerned(opened.ledger, rows.replicas)
+        ),
         documents=tuple(opened.problems),
     )
 

@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 import click
 
-from edge.ctl import approval, render, terminal
+from edge.ctl import approval, draining, follow, render, terminal
 from edge.ctl.approval import Device
 from edge.ctl.commands.token import revocation
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import DEVICES, Fleet, open_fleet
-from edge.ctl.options import Chosen, shared
+from edge.ctl.options import DURATION, Chosen, shared
 from edge.documents import Node, Scheduling
 
+TIMEOUT = 120.0
 names = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 
 
@@ -57,7 +58,8 @@ def label(chosen: Chosen, name: str, labels: tuple[str, ...]) -> None:
 @shared
 def cordon(chosen: Chosen, names: tuple[str, ...]) -> None:
     """Give devices nothing new; what runs there stays."""
-    _schedule(chosen, names, "cordoned")
+    with open_fleet(chosen.context) as opened:
+        _schedule(opened, names, "cordoned")
 
 
 @node.command()
@@ -65,15 +67,35 @@ def cordon(chosen: Chosen, names: tuple[str, ...]) -> None:
 @shared
 def uncordon(chosen: Chosen, names: tuple[str, ...]) -> None:
     """Let devices take part again."""
-    _schedule(chosen, names, "active")
+    with open_fleet(chosen.context) as opened:
+        _schedule(opened, names, "active")
 
 
 @node.command()
 @names
+@click.option("--wait", is_flag=True, help="Watch until nothing is left there.")
+@click.option("--timeout", type=DURATION, default=TIMEOUT, help="How long to watch.")
 @shared
-def drain(chosen: Chosen, names: tuple[str, ...]) -> None:
-    """Move what can move away from devices, and give them nothing new."""
-    _schedule(chosen, names, "drained")
+def drain(
+    chosen: Chosen, names: tuple[str, ...], *, wait: bool, timeout: float
+) -> None:
+    """Move what can move away from devices, and give them nothing new.
+
+    What is `available` stays until a copy elsewhere is healthy; what is `strict` stops
+    before it starts elsewhere. Ends with 7 when --wait saw something stay.
+    """
+    drained = frozenset(names)
+    with open_fleet(chosen.context) as opened:
+        opened.sync_trust()
+        opened.fetch("deployment/")
+        rows = opened.hub.replicas()
+        known = opened.ledger.deployments
+        _schedule(opened, names, "drained")
+        for each in draining.expectations(rows, drained, known):
+            terminal.tell(f"  {each}")
+        if wait:
+            follow.until_left(opened.hub, drained, timeout)
+            terminal.tell(f"{', '.join(names)}: nothing is left there")
 
 
 @node.command()
@@ -100,16 +122,15 @@ def revoke(chosen: Chosen, names: tuple[str, ...], *, yes: bool) -> None:
         terminal.tell(f"it held {', '.join(held)}: set them anew")
 
 
-def _schedule(chosen: Chosen, names: tuple[str, ...], scheduling: Scheduling) -> None:
-    with open_fleet(chosen.context) as opened:
-        words = []
-        for device in _find(opened, names):
-            word = approval.scheduled(_approved(opened, device), scheduling)
-            if device.node and device.node.scheduling == scheduling:
-                terminal.tell(f"{device.name} is {scheduling} already")
-            else:
-                words.append(word)
-        _hand_in(opened, words, lambda word: word.scheduling)
+def _schedule(opened: Fleet, names: tuple[str, ...], scheduling: Scheduling) -> None:
+    words = []
+    for device in _find(opened, names):
+        word = approval.scheduled(_approved(opened, device), scheduling)
+        if device.node and device.node.scheduling == scheduling:
+            terminal.tell(f"{device.name} is {scheduling} already")
+        else:
+            words.append(word)
+    _hand_in(opened, words, lambda word: word.scheduling)
 
 
 def _find(opened: Fleet, names: tuple[str, ...]) -> tuple[Device, ...]:

@@ -112,7 +112,7 @@ def _described(row: NodeRow, replicas: list[ReplicaRow], now: float) -> str:
     pairs = [
         ("name", row.name),
         ("id", row.id),
-        ("state", row.state),
+        ("state", f"{row.state} ({row.reason})" if row.reason else row.state),
         ("site", row.site),
         ("labels", render.labels(row.labels)),
         ("scheduling", row.scheduling),

@@ -7,6 +7,7 @@ import pytest
 from edge.ctl import checkup
 from edge.ctl.checkup import Picture
 from edge.ctl.shapes import Event, NodeRow, ReplicaRow
+from edge.ctl.voting import Standing
 from tests.support import builders as a
 
 WELL = Picture(
@@ -60,13 +61,18 @@ def test_a_healthy_fleet_has_no_trouble():
         ({"key_ends_at": a.NOW + a.DAY}, "warning", "key"),
         ({"certificate_ends_at": a.NOW + a.DAY}, "warning", "certificate"),
         ({"hub_clock": a.NOW - 3600}, "warning", "clock"),
+        ({"hub_asks_for": "deployment/web"}, "warning", "hub"),
         ({"broker_problem": "cannot reach it"}, "problem", "broker"),
         ({"documents": ("the hub hides deployment/web",)}, "warning", "documents"),
         ({"nodes": (node(state="offline"),)}, "warning", "devices"),
         ({"nodes": (node(state="pending"),)}, "warning", "devices"),
+        ({"nodes": (node(state="dead"),)}, "warning", "devices"),
+        ({"nodes": (node(state="partitioned"),)}, "warning", "devices"),
+        ({"nodes": (node(state="relayed"),)}, "warning", "devices"),
         ({"nodes": (node(alarm="two machines, one key"),)}, "problem", "devices"),
         ({"replicas": (replica(),)}, "problem", "replicas"),
         ({"missing_secrets": ("web/token",)}, "problem", "secrets"),
+        ({"voters": (Standing(site="home"),)}, "problem", "voters"),
         ({"lacking_secrets": {"web/token": ("n1",)}}, "problem", "secrets"),
         ({"counters": {"member: not-authorised": 3}}, "warning", "refusals"),
     ],
@@ -109,3 +115,27 @@ def test_the_last_refusal_is_quoted():
     event = Event(id=1, at=a.NOW, kind="refused", subject="member", text="forged")
     (found,) = trouble(counters={"member: unsigned": 2}, events=(event,))
     assert found.text == "2 since the hub started (member: unsigned), the last: forged"
+
+
+def voters(**changes):
+    """Return the troubles of a site whose voters are n1, n2 and n3."""
+    parts = {"version": 1, "voters": ("n1", "n2", "n3"), "majority": 2, **changes}
+    nodes = tuple(node(name=name) for name in ("n1", "n2"))
+    return trouble(voters=(Standing(site="home", **parts),), nodes=nodes)
+
+
+def test_a_minority_of_silent_voters_is_no_trouble():
+    """That is what the others are for."""
+    assert voters() == []
+
+
+def test_too_many_silent_voters_are_named():
+    """No lease comes about without them."""
+    (found,) = voters(voters=("n2", "n3", "n4"))
+    assert found.text == "site home: n3, n4 not heard of, 2 needed for a lease"
+
+
+def test_a_voter_that_is_gone_comes_with_the_command_that_removes_it():
+    """By its id: nobody of that name is there."""
+    (found,) = voters(voters=("n1", "n2", "d-9"), gone=("d-9",))
+    assert found.advice == "edgectl site voters home --remove d-9"

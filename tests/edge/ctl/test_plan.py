@@ -57,6 +57,19 @@ def test_another_workload_changes_where_it_is():
     assert kinds(plan) == {"web/web.1": "changed"}
 
 
+def test_a_replica_that_went_back_is_compared_with_what_it_runs():
+    """The version before failed there: the same again is a change, what runs none."""
+    other = a.workload("web", env={"A": "1"})
+    bad, again = (a.deployment("web", n, workloads=(other,)) for n in (2, 3))
+    where = {Slot("web/web.1"): NodeName("n1")}
+    runs = {Slot("web/web.1"): ONE.workloads[0]}
+    plan = plans.make(bad, again, PLACED, where, runs)
+    assert kinds(plan) == {"web/web.1": "changed"}
+    undone = a.deployment("web", 3)
+    plan = plans.make(bad, undone, PLACED, where, runs)
+    assert kinds(plan) == {"web/web.1": "unchanged"}
+
+
 def test_a_replica_that_leaves_its_device_is_moved():
     """Both devices are named."""
     (change,) = made(ONE, TWO, PLACED, {"web/web.1": "n2"}).changes
@@ -111,7 +124,12 @@ def test_only_a_new_weakness_is_new():
 
 @pytest.mark.parametrize(
     ("before", "is_same"),
-    [(None, False), (ONE, True), (msgspec.structs.replace(ONE, scope="x"), False)],
+    [
+        (None, False),
+        (ONE, True),
+        (msgspec.structs.replace(ONE, scope="x"), False),
+        (msgspec.structs.replace(ONE, rollout=a.rollout()), False),
+    ],
 )
 def test_a_version_that_says_the_same_is_not_signed(before, is_same):
     """Numbers, dates and parents do not count."""

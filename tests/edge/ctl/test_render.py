@@ -2,13 +2,11 @@
 
 import json
 
+import msgspec
 import pytest
 
-from edge.ctl import plan as plans
 from edge.ctl import render
 from edge.ctl.shapes import Event, NodeRow, ReplicaRow
-from edge.names import NodeName, Slot
-from edge.placement import Placement
 from tests.support import builders as a
 
 NODE = NodeRow(
@@ -73,6 +71,11 @@ def test_json_is_json():
     assert json.loads(text)[0]["labels"] == {"role": "sensor"}
 
 
+def test_a_line_of_json_is_one_line():
+    """A program reads one after the other."""
+    assert render.to_line({"a": "x\ny"}) == '{"a":"x\\ny"}'
+
+
 def test_columns_stand_under_their_titles():
     """An empty cell is a dash, so that columns can be cut."""
     text = render.table(("A", "LONG"), [("xxx", "1"), ("", "22")])
@@ -88,6 +91,20 @@ def test_devices_are_listed_with_what_they_hold():
     """One line each."""
     line = render.nodes([NODE], a.NOW).splitlines()[1].split()
     assert line == ["n1", "ready", "home", "role=sensor", "web:2", "1m", "10.0.0.1"]
+
+
+def test_a_state_says_why_where_there_is_a_reason():
+    """`offline` alone sends nobody to the right place."""
+    row = msgspec.structs.replace(NODE, state="offline", reason="n2: silent for 9 s")
+    assert render.nodes([row], a.NOW).endswith("10.0.0.1  n2: silent for 9 s")
+
+
+def test_a_term_is_shown_where_work_changed_hands():
+    """A second term is news, and the fencing token of what is strict."""
+    moved = msgspec.structs.replace(REPLICA, term=3)
+    titles, line = render.replicas([moved], a.NOW).splitlines()
+    assert titles.split()[:4] == ["REPLICA", "REVISION", "TERM", "NODE"]
+    assert line.split()[:4] == ["web/web.1", "2", "3", "n1"]
 
 
 def test_a_healthy_replica_is_called_so():
@@ -123,25 +140,6 @@ def test_a_healthy_replica_is_called_so():
 def test_an_age_is_in_its_largest_unit(at, text):
     """A clock that is ahead is no negative age."""
     assert render.age(at, 100.0) == text
-
-
-def test_a_plan_prints_what_changes():
-    """New, moved, changed, and what is in the way."""
-    placed = Placement(places={Slot("web/web.1"): NodeName("n1")})
-    before, after = a.deployment("web", 1), a.deployment("web", 2)
-    made = plans.make(before, after, placed, {Slot("web/web.1"): NodeName("n2")})
-    text = render.plan(made)
-    assert text.splitlines()[0] == "web: new version 2"
-    assert "> moved     web.1                n2 → n1" in text
-    assert render.plan_json(made)["changes"] == [
-        {
-            "slot": "web/web.1",
-            "workload": "web",
-            "kind": "moved",
-            "node": "n1",
-            "before": "n2",
-        }
-    ]
 
 
 def test_an_event_is_one_line():

@@ -87,3 +87,23 @@ def test_where_replicas_are_is_where_they_are_wanted():
     assert list(current) == ["web/web.1"]
     places = survey.places([replica(), going, replica(deployment="x")], "web")
     assert places == {Slot("web/web.1"): NodeName("n1")}
+
+
+def test_free_disk_is_what_devices_said():
+    """Who said nothing has no entry: nothing is claimed of it."""
+    rows = [row(facts=a.facts(disk=7)), row(name="n2", facts=None)]
+    rows.append(row(name="n3", facts=a.facts(disk=0)))
+    assert survey.disks(rows) == {"n1": 7}
+
+
+def test_what_runs_at_an_older_version_is_known_by_its_content():
+    """Rows of other versions, workloads and deployments say nothing of it."""
+    old = a.deployment("web", 1)
+    rows = [
+        replica(),
+        replica(slot="web/web.2", revision=2),
+        replica(slot="web/api.1", workload="api"),
+        replica(slot="api/web.1", deployment="api"),
+    ]
+    assert survey.running(rows, [old]) == {"web/web.1": old.workloads[0]}
+    assert survey.running(rows, []) == {}

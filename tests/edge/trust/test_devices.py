@@ -6,7 +6,7 @@ import pytest
 from edge import sealing
 from edge.documents import Scope
 from edge.trust import Ledger, withheld
-from edge.trust.devices import device_id
+from edge.trust.devices import MEMBERS_MAX, device_id
 from tests.support import builders as a
 from tests.support.trials import reason, took
 
@@ -336,6 +336,58 @@ def test_a_new_hub_does_not_make_a_device_forget():
     restarted = took(fleet(N1, me=N1.id), new_hub)
     assert reason(a.assignment(N1), restarted, now=None) == "accepted"
     assert reason(a.assignment(N1), restarted, a.STRANGER, now=None) == "not-authorised"
+
+
+@pytest.mark.parametrize("key", [a.OPERATOR, a.ROOT, N1.sign, OTHER_HUB])
+def test_nobody_but_the_hub_plans(key):
+    """Not even the operator: where things are is the hub's word."""
+    assert reason(a.plan(N1), fleet(N1), key) == "not-authorised"
+
+
+def test_a_device_takes_the_plan_of_its_own_site():
+    """And keeps one read back from its disk, wherever it is now."""
+    device = fleet(N1, me=N1.id)
+    away = a.plan(N1, site="vault")
+    assert reason(a.plan(N1), device) == "accepted"
+    assert reason(away, device) == "wrong-recipient"
+    assert reason(away, device, now=None) == "accepted"
+    assert reason(away, fleet(N1)) == "accepted"
+
+
+def test_a_plan_counts_in_roots_generation_and_never_goes_back():
+    """Like everything a hub says."""
+    ledger = took(fleet(N1), a.plan(N1, seq=2))
+    assert reason(a.plan(N1, seq=3, generation=2), ledger) == "wrong-generation"
+    assert reason(a.plan(N1, seq=1), ledger) == "rolled-back"
+    assert reason(a.plan(seq=2), ledger) == "conflict"
+    assert reason(a.plan(N1, seq=3), ledger) == "accepted"
+
+
+def test_a_plan_names_each_device_and_slot_once():
+    """Two holders of one slot would be two answers."""
+    slot = a.plan_slot("web/web.1", N1)
+    again = a.plan_slot("web/web.1", N2)
+    assert reason(a.plan(N1, N1), fleet(N1)) == "malformed"
+    assert reason(a.plan(N1, slots=(slot, again)), fleet(N1)) == "malformed"
+
+
+def test_a_device_checks_its_neighbours_like_the_hub():
+    """The chain, the name, and who is out."""
+    device = fleet(N1, me=N1.id)
+    assert reason(a.member(N2), device) == "accepted"
+    assert reason(a.member(N2), device, a.JOIN) == "not-authorised"
+    assert reason(a.member(N2, name="n1"), device, a.JOIN, N2.sign) == "name-taken"
+    out = took(device, a.revocation(devices=(N2.id,)))
+    assert reason(a.member(N2), out) == "revoked"
+
+
+def test_a_device_remembers_no_whole_fleet():
+    """Whoever has a voucher's key could fill its disk with members."""
+    device = fleet(N1, me=N1.id)
+    crowd = {f"d-{n}": device.members[N1.id] for n in range(MEMBERS_MAX)}
+    device.members.update(crowd)
+    assert reason(a.member(N2), device) == "out-of-limits"
+    assert reason(a.member(N1, 2), device) == "accepted"
 
 
 def test_two_hubs_may_have_to_agree():

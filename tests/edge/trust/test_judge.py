@@ -85,6 +85,15 @@ def test_every_kind_is_read_back(data):
     assert isinstance(judge(data, told(place), None), Accepted)
 
 
+def test_what_came_in_many_steps_is_read_back_in_one():
+    """A jump that is too far from nothing was a small one when it was accepted."""
+    ledger, far = told(9), a.assignment(N1, term=1_500_000)
+    took(ledger, a.assignment(N1, term=900_000))
+    took(ledger, far)
+    assert reason(far, told(9)) == "counter-jump"
+    assert reason(far, told(9), now=None) == "accepted"
+
+
 def test_judging_changes_nothing():
     """The caller writes first and records then."""
     ledger = told(4)

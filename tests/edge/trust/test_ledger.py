@@ -125,6 +125,22 @@ def test_a_device_remembers_the_hubs_newest_word():
     assert device.beacon == a.beacon()
 
 
+def test_a_devices_plan_is_that_of_the_site_it_is_at():
+    """Its node document outranks its voucher, and it may have moved."""
+    ledger = book(me=N1.id)
+    assert (ledger.site_of(N1.id), ledger.site_of("x")) == ("home", "")
+    here = a.plan(N1)
+    assert took(ledger, here).plan == here
+    took(ledger, a.node(N1, site="vault"))
+    assert ledger.plans == {"home": here}
+    assert (ledger.site_of(N1.id), book(me=N1.id).plan) == ("vault", None)
+
+
+def test_the_newest_voters_of_a_site_are_known():
+    """By its name."""
+    assert took(book(), a.voters(N1)).voters == {"home": a.voters(N1)}
+
+
 def test_others_remember_no_assignment():
     """A hub signs one for each device."""
     assert book(a.signed(a.assignment(N1))).assignment is None
@@ -133,8 +149,10 @@ def test_others_remember_no_assignment():
 def test_a_ledger_can_become_what_the_disk_holds():
     """After a write that failed, without anyone having to hold another object."""
     ledger, disk = book(a.signed(a.deployment())), book()
+    before = ledger.revision
     ledger.take_over(disk)
     assert ledger == disk
+    assert ledger.revision > before, "what was computed from it holds no more"
 
 
 @pytest.mark.parametrize(

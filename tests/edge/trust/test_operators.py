@@ -269,10 +269,94 @@ def test_an_approval_outlives_the_members_next_version():
     assert reason(node(N1), book, now=None) == "accepted"
 
 
-def test_a_device_takes_only_its_own_approval():
-    """Its neighbours' tell it nothing it should act on."""
-    assert reason(node(N2), fleet(me=N1.id)) == "wrong-recipient"
-    assert reason(node(N1), fleet(me=N1.id)) == "accepted"
+def test_a_device_takes_approvals_of_itself_and_of_members_it_knows():
+    """What its neighbours may run decides who takes over."""
+    device = fleet(me=N1.id)
+    assert reason(node(N1), device) == "accepted"
+    assert reason(node(N2), device) == "accepted"
+    stranger = a.Device("n3")
+    assert reason(node(stranger, site="store-7"), device) == "unknown-device"
+    assert reason(node(N2, member=a.INDEX), device) == "wrong-member"
+
+
+def test_a_device_judges_a_neighbours_newest_approval_by_what_it_says():
+    """It never saw that an operator of all sites moved the neighbour to this one."""
+    moved = node(N2, 2, site="store-7", scope="seven")
+    assert reason(moved, fleet(me=N1.id), SEVEN) == "accepted"
+    assert reason(moved, fleet(me=N2.id), SEVEN) == "out-of-scope"
+    assert reason(moved, fleet(), SEVEN) == "out-of-scope"
+    assert reason(node(N2, scope="seven"), fleet(me=N1.id), SEVEN) == "out-of-scope"
+
+
+def test_a_neighbours_approval_may_be_of_keys_it_had_before():
+    """The chain of its members says that it is the same device."""
+    ledger = took(fleet(me=N1.id), a.member(N2, 2, voucher="v8"))
+    assert reason(node(N2), ledger) == "accepted"
+
+
+# Voters
+
+
+def at_7(*devices, version=1, **changes):
+    """Return the voters of store-7."""
+    return a.voters(*devices, version=version, site="store-7", **changes)
+
+
+def test_whoever_deploys_a_name_controls_its_rollout():
+    """And nobody else does: a scope holds what it deployed, the hub nothing."""
+    ledger = fleet(a.signed(limited(scope="seven"), SEVEN))
+    word = a.control(scope="seven")
+    assert reason(word, ledger, SEVEN) == "accepted"
+    assert reason(a.control(scope="eight"), ledger, EIGHT) == "out-of-scope"
+    assert reason(word, ledger, a.HUB) == "not-authorised"
+
+
+def test_a_scope_names_the_voters_of_its_sites():
+    """Leases there are its own business."""
+    mine = at_7(N1, scope="seven")
+    assert reason(mine, fleet(), SEVEN) == "accepted"
+    assert reason(mine, fleet(), EIGHT) == "out-of-scope"
+    assert reason(at_7(N1), fleet(), SEVEN) == "out-of-scope"
+    assert reason(at_7(N1, scope="team"), fleet(), TEAM) == "out-of-scope"
+
+
+def test_one_voter_changes_at_a_time():
+    """Any majority of one version meets any majority of the next."""
+    ledger = took(fleet(), at_7(N1, N2))
+    third = a.Device("n3")
+    assert reason(at_7(N1, N2, third, version=2), ledger) == "accepted"
+    assert reason(at_7(N1, version=2), ledger) == "accepted"
+    assert reason(at_7(N2, N1, version=2), ledger) == "accepted"
+    assert reason(at_7(N1, third, version=2), ledger) == "out-of-limits"
+    assert reason(at_7(N1, N1, version=2), ledger) == "malformed"
+
+
+def test_whoever_missed_versions_counts_their_changes_too():
+    """Or a device that was away could never take up the newest."""
+    ledger = took(fleet(), at_7(N1, N2))
+    third, fourth = a.Device("n3"), a.Device("n4")
+    assert reason(at_7(N1, third, version=3), ledger) == "accepted"
+    assert reason(at_7(third, fourth, version=3), ledger) == "out-of-limits"
+    assert reason(at_7(third, fourth, version=5), ledger) == "accepted"
+
+
+def test_a_device_takes_the_voters_of_its_own_site():
+    """And reads its own disk back whatever happened since."""
+    assert reason(at_7(N1), fleet(me=N1.id)) == "accepted"
+    elsewhere = fleet(me=N2.id)
+    assert reason(at_7(N1), elsewhere) == "wrong-recipient"
+    assert reason(at_7(N1), elsewhere, now=None) == "accepted"
+
+
+def test_voters_that_were_damaged_here_are_replaced_by_any_later_ones():
+    """What the damaged ones said is not known; the counter is."""
+    ledger = fleet()
+    head = a.trust.Head(counter=(2,), digest=a.digest(at_7(N1, version=2)))
+    ledger.heads["voters/store-7"] = head
+    assert ledger.is_hidden("voters/store-7")
+    assert reason(at_7(N1, version=2), ledger) == "known"
+    assert reason(at_7(N2, version=1), ledger) == "rolled-back"
+    assert reason(at_7(N1, N2, version=3), ledger) == "accepted"
 
 
 @pytest.mark.parametrize(

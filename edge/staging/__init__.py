@@ -1,0 +1,1 @@
+"""What a signed rollout allows: waves, windows, evidence. The same on every party."""
