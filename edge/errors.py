@@ -10,6 +10,7 @@
     ├── TrustError           a refusal: signature, scope, recipient, version
     ├── RequestError         the hub answered a request with a refusal
     ├── LabError             the lab on this machine cannot do what was asked
+    ├── ImageError           an image cannot be made, changed, written or booted here
     └── TemporaryError       the world's fault: trying again may help
         ├── Unreachable      nobody answered
         └── RuntimeFailure   Podman could not do it this time
@@ -79,6 +80,10 @@ class RequestError(EdgeError):
 
 class LabError(EdgeError):
     """The lab on this machine cannot do what was asked."""
+
+
+class ImageError(EdgeError):
+    """An image cannot be made, changed, written or booted on this machine."""
 
 
 class TemporaryError(EdgeError):

@@ -1,0 +1,101 @@
+"""Run the programs that images are made with, and turn failures into `ImageError`."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge.errors import ImageError
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Which Debian package brings each program.
+PACKAGES = {
+    "mmdebstrap": "mmdebstrap",
+    "tar2sqfs": "squashfs-tools-ng",
+    "unsquashfs": "squashfs-tools",
+    "mkfs.vfat": "dosfstools",
+    "fsck.vfat": "dosfstools",
+    "mcopy": "mtools",
+    "mdel": "mtools",
+    "mdir": "mtools",
+    "mmd": "mtools",
+    "mtype": "mtools",
+    "sfdisk": "fdisk",
+    "zstd": "zstd",
+    "tar": "tar",
+    "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-system-aarch64": "qemu-system-arm",
+    "qemu-aarch64-static": "qemu-user-static",
+}
+# The last lines of what a program said; the first ones are how it began.
+SAID_MAX = 2000
+
+
+def find(name: str) -> str:
+    """Return the full path of a program.
+
+    Raises:
+        ImageError: it is not installed; says which package brings it.
+    """
+    found = shutil.which(name, path=PATH)
+    if found is None:
+        package = PACKAGES.get(name, name)
+        raise ImageError(
+            f"cannot find the program {name}: install the Debian package {package}"
+        )
+    return found
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what programs see: nothing of the person who builds, no local time."""
+    return {
+        "PATH": PATH,
+        "HOME": os.environ.get("HOME", "/"),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        **({"TMPDIR": os.environ["TMPDIR"]} if "TMPDIR" in os.environ else {}),
+        **(extra or {}),
+    }
+
+
+def call(
+    *argv: str | Path,
+    data: bytes = b"",
+    extra: Mapping[str, str] | None = None,
+    within: float = 600.0,
+) -> bytes:
+    """Return what the program prints; ``data`` is what it reads, ``extra`` variables.
+
+    Raises:
+        ImageError: missing, failed, or not ready ``within`` seconds; ends with the
+            last lines of what it said.
+    """
+    command = [find(str(argv[0])), *map(str, argv[1:])]
+    try:
+        done = subprocess.run(
+            command,
+            input=data,
+            capture_output=True,
+            env=environment(extra),
+            timeout=within,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        said = _tail(error.stderr) or f"exit code {error.returncode}"
+        raise ImageError(f"cannot run {shown(argv)}: {said}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageError(f"cannot run {shown(argv)}: {error}") from error
+    return done.stdout
+
+
+def shown(argv: tuple[str | Path, ...]) -> str:
+    """Return a command as a person would type it, shortened."""
+    text = shlex.join(map(str, argv))
+    return text if len(text) <= 200 else f"{text[:200]}…"  # noqa: PLR2004 - two lines
+
+
+def _tail(said: bytes) -> str:
+    return said.decode(errors="replace").strip()[-SAID_MAX:]
