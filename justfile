@@ -104,8 +104,14 @@ lab *ARGS:
     {{ root }} edgectl lab {{ ARGS }}
 
 # pins the newest versions that pyproject.toml allows: `just lock --upgrade`
-lock *ARGS:
-    uv pip compile pyproject.toml --output-file requirements.lock \
-        --all-extras --universal --python-version 3.11 --generate-hashes \
+lock *ARGS: (_compile "requirements.lock" "--all-extras" ARGS)
+    # A device gets the same versions, and nothing that only operators or hubs need.
+    just _compile firmware-images/common/requirements.lock "--extra node" \
+        --constraints requirements.lock
+
+[private]
+_compile FILE EXTRAS *ARGS:
+    uv pip compile pyproject.toml --output-file {{ FILE }} {{ EXTRAS }} \
+        --universal --python-version 3.11 --generate-hashes \
         --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
         --quiet {{ ARGS }}

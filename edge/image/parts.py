@@ -26,8 +26,9 @@ class Parts:
 
     ``root`` is a squashfs, ``loader`` the EFI binary of systemd-boot, ``options`` the
     kernel's command line, ``packages`` one ``name=version`` a line, ``bill`` the SBOM
-    (SPDX 2.3, JSON). ``epoch`` is SOURCE_DATE_EPOCH, in seconds since 1970: the only
-    time that may appear in an image.
+    (SPDX 2.3, JSON). ``extra`` are more files of the ESP, by their path there: firmware
+    that a board's ROM reads. ``epoch`` is SOURCE_DATE_EPOCH, in seconds since 1970:
+    the only time that may appear in an image.
     """
 
     architecture: Architecture
@@ -39,4 +40,5 @@ class Parts:
     options: str
     packages: Path
     bill: Path
+    extra: tuple[tuple[str, Path], ...] = ()
     epoch: int

@@ -4,8 +4,12 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from edge.errors import ImageError
 
@@ -32,6 +36,7 @@ PACKAGES = {
 }
 # The last lines of what a program said; the first ones are how it began.
 SAID_MAX = 2000
+LAST_LINES = 12
 
 
 def find(name: str) -> str:
@@ -63,11 +68,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def call(
     *argv: str | Path,
-    data: bytes = b"",
+    data: bytes | Path = b"",
     extra: Mapping[str, str] | None = None,
     within: float = 600.0,
 ) -> bytes:
-    """Return what the program prints; ``data`` is what it reads, ``extra`` variables.
+    """Return what the program prints.
+
+    ``data`` is what it reads, or the file it reads; ``extra`` are variables.
 
     Raises:
         ImageError: missing, failed, or not ready ``within`` seconds; ends with the
@@ -75,20 +82,65 @@ def call(
     """
     command = [find(str(argv[0])), *map(str, argv[1:])]
     try:
-        done = subprocess.run(
-            command,
-            input=data,
-            capture_output=True,
-            env=environment(extra),
-            timeout=within,
-            check=True,
-        )
+        with _readable(data) as stdin:
+            done = subprocess.run(
+                command,
+                stdin=stdin,
+                capture_output=True,
+                env=environment(extra),
+                timeout=within,
+                check=True,
+            )
     except subprocess.CalledProcessError as error:
         said = _tail(error.stderr) or f"exit code {error.returncode}"
         raise ImageError(f"cannot run {shown(argv)}: {said}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(f"cannot run {shown(argv)}: {error}") from error
     return done.stdout
+
+
+@contextmanager
+def _readable(data: bytes | Path) -> Iterator[IO[bytes]]:
+    """Open what a program is to read; a file on disk, as a pipe may fill up."""
+    if isinstance(data, Path):
+        with data.open("rb") as file:
+            yield file
+    else:
+        with TemporaryFile() as file:
+            file.write(data)
+            file.seek(0)
+            yield file
+
+
+def follow(
+    *argv: str | Path, heard: Callable[[str], None], extra: Mapping[str, str]
+) -> None:
+    """Run a long program; ``heard`` gets each line it says, as it says it.
+
+    Raises:
+        ImageError: as `call` does, with the last lines. Whatever ends us ends it too.
+    """
+    command = [find(str(argv[0])), *map(str, argv[1:])]
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment(extra),
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                last.append(line)
+                heard(line.rstrip())
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        said = "".join(last).strip()[-SAID_MAX:] or f"exit code {process.returncode}"
+        raise ImageError(f"cannot run {shown(argv)}: {said}")
 
 
 def shown(argv: tuple[str | Path, ...]) -> str:
