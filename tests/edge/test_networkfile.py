@@ -68,7 +68,7 @@ def test_nothing_has_to_be_said():
         ("ethernet = 1", "ethernet: write a table"),
         ("wifi = 1", "wifi: write up to"),
         ("[[wifi]]", "wifi.ssid: None"),
-        ("[[wifi]]\nssid = 'a\\nb'", "wifi.ssid"),
+        ('[[wifi]]\nssid = "a\\nb"', "wifi.ssid"),
         (f"[[wifi]]\nssid = '{'ä' * 17}'", "wifi.ssid"),
         ("[[wifi]]\nssid='a'\npassword='short'", "wifi.password: it has 8"),
         ("[[wifi]]\nssid='a'\npsk='long enough'", "wifi.psk: unknown"),
@@ -87,7 +87,7 @@ def test_a_mistake_is_named(text, said):
 def test_a_password_is_not_repeated():
     """Consoles and logs are read by everybody."""
     with pytest.raises(ConfigError) as caught:
-        networkfile.parse("[[wifi]]\nssid='a'\npassword='secret\\n'")
+        networkfile.parse('[[wifi]]\nssid="a"\npassword="secret\\n"')
     assert "secret" not in str(caught.value)
     assert "horse" not in repr(networkfile.parse(FULL))
 
