@@ -6,6 +6,7 @@
     ├── ManifestError        the user's file: fix the line it names
     ├── ConfigError          the operator's set-up: a setting, a key, a folder
     │   └── StoreError       state on disk that cannot be read or written
+    │       └── Damaged      state that says who a device is, and says nothing any more
     ├── WireError            a peer's bytes are not what the protocol allows
     ├── TrustError           a refusal: signature, scope, recipient, version
     ├── RequestError         the hub answered a request with a refusal
@@ -53,6 +54,10 @@ class ConfigError(EdgeError):
 
 class StoreError(ConfigError):
     """State on disk cannot be read or written."""
+
+
+class Damaged(StoreError):  # noqa: N818 - reads as the state it names
+    """What says who a device is can be read, and means nothing any more."""
 
 
 class WireError(EdgeError):

@@ -218,7 +218,12 @@ class Facts(Value, frozen=True):
     cpus: Counter
     disk: Bytes = 0
     """Bytes free where images go."""
+    disk_total: Bytes = 0
+    """Bytes of the file system where images go."""
     model: Short = ""
+    serial: Short = ""
+    """The maker's serial number, "" where none is worth the name."""
+    cameras: Counter = 0
     devices: Words = ()
     ports: Annotated[tuple[Port, ...], Meta(max_length=1024)] = ()
     """Host ports that something other than Tutti already listens on."""

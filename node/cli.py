@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from edge import joinfile
 from edge.errors import (
@@ -26,7 +26,7 @@ from edge.errors import (
 )
 from edge.joinfile import JoinFile
 from node import device as devices
-from node import enrol, hubs, settings, status
+from node import enrol, hubs, settings, status, supervisor
 from node.device import Device
 from node.settings import Settings
 
@@ -58,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="join the fleet if need be, then serve it")
     run.add_argument("--join", type=Path, help="join file, needed once")
+    run.add_argument(
+        "--unattended",
+        action="store_true",
+        help="never give up: wait for a join file, a hub, an approval",
+    )
     run.set_defaults(command=_run)
     status = commands.add_parser("status", help="what this device runs and why")
     status.set_defaults(command=_status)
@@ -71,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     leave.set_defaults(command=_leave)
     guard = commands.add_parser("guard", help="become the guard of leases (a unit)")
     guard.set_defaults(command=_guard)
-    for each in (run, status, events, renew, leave, guard):
+    boot_ok = commands.add_parser("boot-ok", help="call this boot good, once it is")
+    boot_ok.set_defaults(command=_boot_ok)
+    for each in (run, status, events, renew, leave, guard, boot_ok):
         _add_common(each)
     return parser
 
@@ -91,16 +98,41 @@ def _code(error: EdgeError) -> int:
 
 def _run(options: argparse.Namespace, chosen: Settings) -> int:
     with devices.locked(chosen.state):
-        join = _join(options.join)
-        device = devices.open_device(chosen, join, os.urandom, time.time)
-        device.store.sweep()
-        if not device.is_enrolled:
-            _enrol(device, join, chosen)
-            # Start over without what only enrolment needed in memory.
-            os.execv(sys.executable, _again())  # noqa: S606 - ourselves
+        # Also while it joins, which may take hours: systemd would take it for stuck.
+        supervisor.tell("READY=1")
+        enter = _enter_unattended if options.unattended else _enter
+        device = enter(options, chosen)
         from node import daemon
 
         return daemon.run(device, chosen)
+
+
+def _enter(options: argparse.Namespace, chosen: Settings) -> Device:
+    """Return this device as a member; with somebody there to read what is wrong."""
+    join = _join(options.join)
+    device = devices.open_device(chosen, join, os.urandom, time.time)
+    device.store.sweep()
+    if not device.is_enrolled:
+        _enrol(device, join, chosen)
+        _start_over()
+    return device
+
+
+def _enter_unattended(options: argparse.Namespace, chosen: Settings) -> Device:
+    from node.unattended import Joining, World
+
+    world = World(
+        read=_join,
+        clock=time.time,
+        pause=time.sleep,
+        draw=random.random,
+        tell=lambda text: print(f"edge-node: {text}", file=sys.stderr),
+    )
+    joining = Joining(chosen, options.join, world)
+    device = joining.run()
+    if joining.has_enrolled:
+        _start_over()
+    return device
 
 
 def _join(path: Path | None) -> JoinFile | None:
@@ -116,8 +148,10 @@ def _join(path: Path | None) -> JoinFile | None:
     return joinfile.parse(text)
 
 
-def _again() -> list[str]:
-    return [sys.executable, "-m", "node.cli", *sys.argv[1:]]
+def _start_over() -> NoReturn:
+    """Become ourselves again, without what only enrolment needed in memory."""
+    again = [sys.executable, "-m", "node.cli", *sys.argv[1:]]
+    os.execv(sys.executable, again)  # noqa: S606 - ourselves
 
 
 def _enrol(device: Device, join: JoinFile | None, chosen: Settings) -> None:
@@ -133,6 +167,7 @@ def _enrol(device: Device, join: JoinFile | None, chosen: Settings) -> None:
         except TemporaryError as error:
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 - only spreads load
             print(f"edge-node: {error}; again in {wait:.1f} s", file=sys.stderr)
+            supervisor.tell("WATCHDOG=1", f"STATUS={error}")
             time.sleep(wait)
             pause = min(2 * pause, RETRY_LAST)
         else:
@@ -162,6 +197,18 @@ def _guard(_: argparse.Namespace, chosen: Settings) -> int:
 
     command = guard.command(chosen.run)
     os.execv(command[0], command)  # noqa: S606 - a shell is a tenth of Python
+
+
+def _boot_ok(_: argparse.Namespace, chosen: Settings) -> int:
+    from node import bootcount
+
+    if not bootcount.is_counted(Path("/")):
+        print("edge-node: nobody counts the tries of this boot", file=sys.stderr)
+        return 0
+    bootcount.wait(chosen, time.sleep)
+    bootcount.bless()
+    print("edge-node: this boot is good", file=sys.stderr)
+    return 0
 
 
 def _leave(options: argparse.Namespace, chosen: Settings) -> int:

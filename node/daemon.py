@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from edge.errors import EdgeError, StoreError
-from node import facts, journal, status, telemetry
+from node import facts, journal, status, supervisor, telemetry
 from node.agent import Agent
 from node.bell import Bell
 from node.collection import Collection
@@ -127,6 +127,7 @@ class _Daemon:
                     self._measure(),
                     self.renewal.run(),
                     self._catch_up(),
+                    _stay_alive(),
                 )
             ]
             await stopped.wait()
@@ -262,6 +263,13 @@ class _Daemon:
         now |= {"pid": os.getpid(), "site_view": self.neighbourhood.shown()}
         with suppress(OSError):  # its folder is full: secrets and work come first
             status.write(self.settings.run, now)
+
+
+async def _stay_alive() -> None:
+    """Give a supervisor signs of life; a loop that hangs gives none."""
+    while every := supervisor.alive_every():
+        supervisor.tell("WATCHDOG=1")
+        await asyncio.sleep(every)
 
 
 async def _either(

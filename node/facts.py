@@ -12,7 +12,7 @@ import msgspec
 
 from edge.errors import RuntimeFailure
 from edge.model import Facts, Port, Protocol
-from node import listeners
+from node import hardware, listeners
 from node.preflight import Room
 
 ARCHITECTURES = {
@@ -29,6 +29,7 @@ ARCHITECTURES = {
 """What uname(2) calls a machine → what OCI images call it, with the variant where one
 cannot run the other's programs (as `edge.ctl.registry` signs it)."""
 KIB = 1024
+HERE = Path("/")
 DEVICE_PATTERNS = (
     "video*",
     "ttyUSB*",
@@ -43,8 +44,6 @@ DEVICE_PATTERNS = (
 )
 """Device nodes people pass to containers, below /dev."""
 DEVICES_MAX = 256  # what a document carries; a device with more has a driver at fault
-MODEL_FILES = ("proc/device-tree/model", "sys/class/dmi/id/product_name")
-MODEL_MAX = 256
 LISTEN, UDP_BOUND = "0A", "07"  # states in /proc/net/tcp and udp (net/tcp_states.h)
 SOCKET_TABLES: tuple[tuple[str, Protocol, str], ...] = (
     ("tcp", "tcp", LISTEN),
@@ -76,7 +75,10 @@ def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -
         memory=space.memory_total,
         cpus=len(os.sched_getaffinity(0)),
         disk=space.disk_free,
-        model=_model(Path("/")),
+        model=hardware.model(HERE),
+        serial=hardware.serial(HERE),
+        cameras=hardware.cameras(HERE),
+        disk_total=space.disk_total,
         devices=_devices(devices),
         ports=taken_ports(Path("/proc/net"), ours, listeners.tcp()),
     )
@@ -102,6 +104,7 @@ def room(store: Path) -> Room:
     memory = parse_meminfo(meminfo)
     return Room(
         disk_free=disk.f_bavail * disk.f_frsize,
+        disk_total=disk.f_blocks * disk.f_frsize,
         memory_total=memory["MemTotal"],
         memory_available=memory["MemAvailable"],
     )
@@ -154,15 +157,6 @@ def taken_ports(
 def _devices(folder: Path) -> tuple[str, ...]:
     found = {str(path) for pattern in DEVICE_PATTERNS for path in folder.glob(pattern)}
     return tuple(sorted(found)[:DEVICES_MAX])
-
-
-def _model(root: Path) -> str:
-    for name in MODEL_FILES:
-        # The device tree ends its strings with a zero byte.
-        text = _text(root / name).strip("\0\n ")
-        if text:
-            return text[:MODEL_MAX]
-    return ""
 
 
 def _text(path: Path) -> str:

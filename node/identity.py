@@ -12,7 +12,7 @@ import msgspec
 
 from edge import sealing
 from edge.documents import DeviceKeys
-from edge.errors import StoreError
+from edge.errors import Damaged, StoreError
 from edge.names import DeviceId
 from edge.trust.devices import device_id
 from node import checked
@@ -51,7 +51,7 @@ class Identity:
 def load(path: Path) -> Identity | None:
     """Return the device's identity, None when it has none yet.
 
-    Raises `StoreError` when the file is damaged: a device without its keys is another
+    Raises `Damaged` when the file is: a device without its keys is another
     device, and only an operator may decide that.
     """
     try:
@@ -64,7 +64,7 @@ def load(path: Path) -> Identity | None:
             f"cannot use the device's keys in {path}: the file is damaged; "
             "restore it, or move the state folder aside and enrol anew"
         )
-        raise StoreError(problem) from error
+        raise Damaged(problem) from error
 
 
 def create(path: Path, random: Random) -> Identity:

@@ -26,6 +26,7 @@ class Room:
     disk_free: int
     memory_total: int
     memory_available: int
+    disk_total: int = 0
 
 
 def problem(room: Room, workload: Workload, *, image_bytes: int | None = None) -> str:

@@ -24,7 +24,7 @@ import msgspec
 
 from edge import documents, envelope, files, model
 from edge.documents import Deployment, Document, Tombstone, Trust
-from edge.errors import StoreError
+from edge.errors import Damaged, StoreError
 from edge.trust import Accepted, Head, Known, Ledger, judge
 from node import checked
 
@@ -80,7 +80,7 @@ class Store:
     def load(self, ledger: Ledger) -> None:
         """Judge everything stored again and tell ``ledger``.
 
-        Raises `StoreError` when what all else is judged by cannot be believed.
+        Raises `Damaged` when what all else is judged by cannot be believed.
         """
         self.damaged, self.mended, self.missing = [], [], set()
         for path in self._in_order():
@@ -260,10 +260,10 @@ class Store:
             aside.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
             path.replace(aside / path.name)
 
-    def _unbelievable(self) -> StoreError:
+    def _unbelievable(self) -> Damaged:
         problem = f"cannot use {self.folder}: its trust documents or its anchor"
         advice = "restore them from a backup, or move the folder aside and enrol anew"
-        return StoreError(f"{problem} are damaged; {advice}")
+        return Damaged(f"{problem} are damaged; {advice}")
 
     def _path(self, document: Document) -> Path:
         name = document.stream.replace("/", "+")

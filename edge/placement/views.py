@@ -22,6 +22,7 @@ LABEL_VALUE_MAX = 63  # `edge.names.LABEL_VALUE`
 SYSTEM_RESERVE = 64 * MIB
 """Bytes never promised to workloads: Tutti itself (45 MiB at rest) and a margin."""
 
+GPIO_CHIP = "/dev/gpiochip"
 _NOT_IN_VALUE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -98,13 +99,23 @@ def facts_labels(facts: Facts) -> dict[str, str]:
     """Return what a device says of itself as ``fact.`` labels.
 
     ``fact.memory_gib`` is rounded to whole GiB: a board sold with 4 GB reports 3.7.
+    What a device says nothing of has no label.
     """
-    return {
-        f"{FACT_PREFIX}arch": _label_value([facts.architecture]),
-        f"{FACT_PREFIX}cpus": str(facts.cpus),
-        f"{FACT_PREFIX}memory_gib": str((facts.memory + GIB // 2) // GIB),
-        f"{FACT_PREFIX}model": _label_value(facts.model.split()),
+    chips = sum(device.startswith(GPIO_CHIP) for device in facts.devices)
+    certain = {
+        "arch": _label_value([facts.architecture]),
+        "cpus": str(facts.cpus),
+        "memory_gib": str((facts.memory + GIB // 2) // GIB),
+        "model": _label_value(facts.model.split()),
     }
+    perhaps = {
+        "serial": _label_value(facts.serial.split()),
+        "disk_gib": str((facts.disk_total + GIB // 2) // GIB),
+        "cameras": str(facts.cameras),
+        "gpio_chips": str(chips),
+    }
+    told = {key: value for key, value in perhaps.items() if value not in {"", "0"}}
+    return {f"{FACT_PREFIX}{key}": value for key, value in (certain | told).items()}
 
 
 def _label_value(words: Iterable[str]) -> str:
