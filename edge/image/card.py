@@ -4,13 +4,13 @@ The join file is a key. It is checked here, before it gets on a thousand cards, 
 same code that the device reads it by.
 """
 
-import tomllib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from edge import joinfile
+from edge import joinfile, networkfile
 from edge.documents import Voucher
 from edge.errors import ConfigError
+from edge.networkfile import NetworkFile
 
 JOIN, NETWORK, README = "join.toml", "network.toml", "README.txt"
 NO_NETWORK = """\
@@ -82,24 +82,16 @@ def network_text(text: str, wifi: str = "") -> str:
     Raises:
         ConfigError: a device could not read it.
     """
-    network = _table(text, "the network file")
+    network = networkfile.parse(text)
     if not wifi:
         return text
-    extra = _table(wifi, "the Wi-Fi file")
-    if extra.keys() != {"wifi"}:
-        raise ConfigError(
-            "cannot use the Wi-Fi file: it is not made of [[wifi]] tables"
-        )
-    if "wifi" in network:
+    extra = networkfile.parse(wifi)
+    if not extra.wifi or extra != NetworkFile(wifi=extra.wifi):
+        problem = "it is not made of [[wifi]] tables alone"
+        raise ConfigError(f"cannot use the Wi-Fi file: {problem}")
+    if network.wifi:
         problem = "the network file names some already; put all of them there"
         raise ConfigError(f"cannot add the Wi-Fi networks: {problem}")
     both = f"{text.rstrip()}\n\n{wifi.strip()}\n"
-    _table(both, "the network file and the Wi-Fi file together")
+    networkfile.parse(both)
     return both
-
-
-def _table(text: str, what: str) -> dict[str, object]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"cannot use {what}: {error}") from error

@@ -47,9 +47,10 @@ def test_wifi_is_added_to_the_network():
 @pytest.mark.parametrize(
     ("network", "wifi", "problem"),
     [
-        ("hostname = ", "", "cannot use the network file"),
-        ("", "ssid = 'x'", "not made of"),
-        ("", "[[wifi", "cannot use the Wi-Fi file"),
+        ("hostname = ", "", "damaged"),
+        ("host = 'x'", "", "host"),
+        ("", "hostname = 'x'", "not made of"),
+        ("", "[[wifi", "damaged"),
         (WIFI, WIFI, "names some already"),
     ],
 )
