@@ -5,7 +5,9 @@ import pytest
 from edge.ctl import bar
 
 
-def test_a_script_sees_each_kind_of_step_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_script_sees_each_kind_of_step_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Two hundred packages are one line of a log."""
     with bar.shown("building") as report:
         report("unpacking bash", 0.1)
