@@ -43,6 +43,7 @@ COMMANDS = {
     "operator": (f"{HERE}.operator:operator", "Say who may sign what runs."),
     "trust": (f"{HERE}.fleet:trust", "Show who the fleet trusts."),
     "mqtt": (f"{HERE}.mqtt:mqtt", "Let a dashboard read telemetry."),
+    "image": (f"{HERE}.image:image", "Make bootable images of devices."),
     "simulate": ("edge.ctl.simulate:simulate", "Play a manifest on failing devices."),
     "lab": ("edge.ctl.lab:lab", "Run a whole fleet on this machine."),
 }
