@@ -136,3 +136,9 @@ def parse(printed: bytes) -> Table:
             for each in found.get("partitions", ())
         ),
     )
+
+
+def architecture_of(table: Table) -> str:
+    """Return the kind of machine that an image is for, "" for one we do not know."""
+    kinds = {kind: name for name, kind in ROOT_TYPES.items()}
+    return kinds.get(table[ROOT_A].kind.upper(), "")

@@ -11,13 +11,15 @@ import click
 import edge
 from edge import files
 from edge.ctl import bar, render, terminal, web
+from edge.ctl.commands.image_run import run
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import PORT
 from edge.ctl.options import Chosen, shared
 from edge.errors import ConfigError
 from edge.image import build as building
-from edge.image import card, recipe
+from edge.image import card, disk, recipe
 from edge.image.card import Card
+from edge.image.disk import Change
 from edge.image.parts import Wishes
 from edge.joinfile import JOIN_MAX
 from edge.networkfile import FILE_MAX
@@ -44,6 +46,9 @@ WIFI_OPTION = click.option("--wifi", type=PATH, help="[[wifi]] tables to add to 
 @click.group()
 def image() -> None:
     """Build, configure, try and write bootable images of devices."""
+
+
+image.add_command(run)
 
 
 @image.command("list")
@@ -96,6 +101,39 @@ def build(  # noqa: PLR0913 - what may be in an image, and what may not
         built = building.build(chosen, wishes, made, output, report)
     terminal.tell(f"built {output}: {built.bytes / MEGABYTE:.0f} MB, {terms(made)}")
     terminal.tell(f"beside it: {', '.join(each.name for each in built.beside)}")
+
+
+@image.command()
+@click.argument("file", metavar="IMAGE", type=PATH)
+@click.option("--join", type=PATH, help="Another join file.")
+@NETWORK_OPTION
+@WIFI_OPTION
+@HUB_OPTION
+def configure(
+    file: Path,
+    *,
+    join: Path | None,
+    network: Path | None,
+    wifi: Path | None,
+    hubs: tuple[str, ...],
+) -> None:
+    """Put another join file, or other network settings, on a built IMAGE.
+
+    What is not named stays. IMAGE is replaced as a whole or not at all.
+    """
+    if not (join or network or wifi or hubs):
+        raise click.UsageError("name what to change: --join, --network, --wifi, --hub")
+    change = Change(
+        join=text_of(join, JOIN_MAX) if join else None,
+        network=text_of(network, FILE_MAX) if network else None,
+        wifi=text_of(wifi, FILE_MAX),
+        hubs=addresses(hubs),
+    )
+    with bar.shown("configuring") as report:
+        made = disk.configure(file, change, time.time(), report)
+    if building.beside(file, building.CHECKSUM).exists():
+        building.write_checksum(file)
+    terminal.tell(f"configured {file}: {terms(made)}")
 
 
 def terms(made: Card) -> str:

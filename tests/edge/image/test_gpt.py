@@ -59,3 +59,10 @@ def test_another_kind_of_table_is_refused(tmp_path):
     tools.call("sfdisk", "--quiet", image, data=b"label: dos\n2048,2048,c\n")
     with pytest.raises(ImageError, match="it is not GPT"):
         gpt.parse(tools.call("sfdisk", "--json", image))
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_the_table_says_for_which_machine_it_is(architecture):
+    """So that an image is not tried on another."""
+    table = gpt.plan(architecture, 1, DIGEST)
+    assert gpt.architecture_of(table) == architecture
