@@ -21,7 +21,8 @@ from typing import Any
 LOOK_EVERY = 3.0
 """Seconds; a look costs three small reads."""
 RUN = Path("/run/tutti-node")
-CARD = Path("/run/tutti/card.json")
+PREPARED = Path("/run/tutti")
+"""Where what runs before us says what is wrong with the card, and with the disk."""
 NOTE_MAX = 1024 * 1024
 SIOCGIFADDR = 0x8915  # netdevice(7)
 IFREQ = "256s"
@@ -37,13 +38,14 @@ STATES = {
 }
 
 
-def facts(run: Path, card: Path) -> dict[str, Any]:
+def facts(run: Path, prepared: Path) -> dict[str, Any]:
     """Return what there is to show; what cannot be read is left out."""
     note, status = _read(run / "enrolment.json"), _read(run / "status.json")
     return {
         "name": socket.gethostname(),
         "addresses": addresses(Path("/")),
-        "card": _read(card).get("problem", ""),
+        "card": _read(prepared / "card.json").get("problem", ""),
+        "disk": _read(prepared / "state.json").get("problem", ""),
         "note": {key: note.get(key, "") for key in ("state", "text", "device", "hub")},
         "status": {
             key: status[key]
@@ -62,7 +64,7 @@ def paint(shown: Mapping[str, Any], code: str) -> str:
         f"Tutti   {status.get('name') or shown['name']}",
         f"state   {_state(note, status, shown['running'])}",
         *([f"        {note['text']}"] if note["text"] and not status else []),
-        *([f"card    {shown['card']}"] if shown["card"] else []),
+        *(f"{part:<8}{shown[part]}" for part in ("disk", "card") if shown[part]),
         f"address {' '.join(shown['addresses']) or 'none yet'}",
         *([f"hub     {note['hub']}"] if note["hub"] else []),
         *([f"device  {device}"] if (device := fingerprint(shown)) else []),
@@ -149,7 +151,7 @@ def main() -> None:
     terminals = [Path(each) for each in sys.argv[1:]]
     last, code, coded = None, "", ""
     while True:
-        shown = facts(RUN, CARD)
+        shown = facts(RUN, PREPARED)
         if shown != last:
             if (device := fingerprint(shown)) != coded:
                 code, coded = qr(device), device

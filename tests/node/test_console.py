@@ -11,6 +11,7 @@ NOTHING = {
     "name": "tutti-1",
     "addresses": [],
     "card": "",
+    "disk": "",
     "note": {"state": "", "text": "", "device": "", "hub": ""},
     "status": {},
     "running": 0,
@@ -28,11 +29,16 @@ def test_a_device_that_just_starts_says_so():
 def test_what_stands_in_the_way_is_shown():
     """A person before the device can mend it."""
     note = {"state": "waiting", "text": "cannot join: no file", "device": "", "hub": ""}
-    shown = NOTHING | {"note": note, "card": "cannot read network.toml"}
+    shown = NOTHING | {
+        "note": note,
+        "card": "cannot read network.toml",
+        "disk": "this disk is too small",
+    }
     text = console.paint(shown, "")
     assert "state   waits" in text
     assert "cannot join: no file" in text
     assert "card    cannot read network.toml" in text
+    assert "disk    this disk is too small" in text
 
 
 def test_a_member_says_what_it_runs():
@@ -69,7 +75,7 @@ def test_what_the_daemon_left_is_read(tmp_path):
     status = {"name": "n1", "device": "d-1", "replicas": [1, 2], "refusals": {}}
     (tmp_path / "status.json").write_text(json.dumps(status))
     (tmp_path / "card.json").write_text('["a"]')
-    shown = console.facts(tmp_path, tmp_path / "card.json")
+    shown = console.facts(tmp_path, tmp_path)
     assert shown["running"] == 2
     assert console.fingerprint(shown) == "d-1"
     assert shown["card"] == shown["note"]["text"] == ""
