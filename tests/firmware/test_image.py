@@ -1,0 +1,258 @@
+"""An image from recipe to running devices: built, booted twice, cut off, cut down.
+
+One story in order, on real firmware, kernel and init system, as QEMU emulates them.
+`just image-smoke` runs what is not marked ``long``, `just image-test` all of it.
+"""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import shop as shops
+from tests.support.labs import wait
+from tests.support.shop import Shop
+
+MEGABYTE = 1_000_000
+IMAGE_MAX = 250 * MEGABYTE
+JOINS_AFTER = 120.0
+"""Seconds from power to enrolled that the issue allows a device alone on this CPU."""
+MEMORY_MAX = 160 * MEGABYTE
+IDLE_FOR = 600.0
+WRITTEN_MAX = MEGABYTE / 6
+"""Bytes in ten minutes, of the megabyte an idle hour may write."""
+WEB = """\
+name = "web"
+
+[workload.web]
+image = "REGISTRY/web:1"
+every = "fact.model=Guest"
+ports = ["8080:80"]
+resources = { memory = "32MiB", cpus = 0.25 }
+health = { http = "http://:80/healthz", every = "5s", fail_after = 3 }
+"""
+EXPOSURE = {
+    "edge-node.service": 1.9,
+    "edge-guard.service": 1.0,
+    "edge-leave.service": 0.9,
+    "edge-firstboot.service": 1.8,
+    "edge-boot-ok.service": 2.4,
+    "edge-console.service": 1.8,
+}
+LISTENING = {"tcp/22", "udp/68", "udp/546", "udp/5353", "udp/8445"}
+"""SSH because it was asked for, DHCP's answers, mDNS, the mesh. udp/53 is aardvark's,
+on a container network's own bridge."""
+SCANNED = 10_000
+
+pytestmark = pytest.mark.timeout(1800)
+long = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Return a lab with an image for its devices."""
+    with shops.shop(tmp_path_factory.mktemp("shop")) as opened:
+        yield opened
+
+
+def test_the_image_is_small_and_says_what_is_in_it(shop: Shop) -> None:
+    """A card's worth, with its list of packages and its bill of materials."""
+    folder = shop.lab.folder
+    assert (folder / "shop.img.zst").stat().st_size <= IMAGE_MAX
+    assert "pkg:deb/debian/podman@" in (folder / "shop.img.zst.packages").read_text()
+    bill = json.loads((folder / "shop.img.zst.spdx.json").read_text())
+    assert bill["spdxVersion"] == "SPDX-2.3"
+
+
+def test_a_device_joins_from_power_on(shop: Shop) -> None:
+    """No hand, no key pressed; it says on its console how far it has come."""
+    guest = shop.plug_in(1)
+    began_at = time.monotonic()
+    guest.start()
+    guest.wait_for("is enrolled at", shops.JOINS_WITHIN)
+    took = time.monotonic() - began_at
+    print(f"\npower to enrolled: {took:.0f} s")
+    shop.wait_for_members(1)
+    guest.wait_for(f"ready in {shop.lab.name}/{shops.SITE}", shops.JOINS_WITHIN)
+    assert "▀" in guest.console()
+    assert took <= JOINS_AFTER * 2  # other work runs beside this one
+
+
+@long
+def test_a_power_cut_while_it_joins_is_made_good(shop: Shop) -> None:
+    """The second device loses power as soon as it asks the hub: it is a member once."""
+    guest = shop.plug_in(2)
+    guest.start()
+    guest.wait_for("looks for its hub", shops.JOINS_WITHIN)
+    guest.kill()
+    guest.start()
+    members = shop.wait_for_members(2)
+    assert len({each["device"] for each in members}) == 2
+    assert len({each["name"] for each in members}) == 2
+
+
+def test_a_deploy_runs_on_every_device(shop: Shop) -> None:
+    """Chosen by what their hardware says of itself."""
+    manifest = shop.lab.manifest("web", WEB)
+    shop.lab.edgectl("deploy", manifest, "--yes", "--timeout", "10m")
+    for number in range(len(shop.guests)):
+        shop.serves(number)
+
+
+def test_a_boot_is_called_good(shop: Shop) -> None:
+    """The loader stops counting once daemon and Podman were steady."""
+    shop.wait_inside(0, "ls /efi/loader/entries | grep -qx tutti-a.conf")
+    assert shop.inside(0, "ls /efi/loader/entries") == "tutti-a.conf"
+
+
+def test_the_join_file_is_gone(shop: Shop) -> None:
+    """It has done its work, and a card may get lost."""
+    assert shop.inside(0, "ls /run/tutti/card").split() == [
+        "README.txt",
+        "network.toml",
+    ]
+
+
+def test_the_root_is_read_only_and_nobody_can_log_in(shop: Shop) -> None:
+    """No password, no getty; nothing to write to but /var and memory."""
+    assert shop.inside(0, "findmnt -no FSTYPE,OPTIONS /").startswith("squashfs ro")
+    assert shop.code(0, "touch /usr/x") != 0
+    assert shop.code(0, "touch /etc/x") != 0
+    passwords = shop.inside(0, "cut -d: -f2 /etc/shadow | sort -u").split()
+    assert set(passwords) <= {"*", "!", "!*"}
+    assert shop.code(0, "pgrep agetty") != 0
+    assert shop.inside(0, "systemctl --failed --no-legend --plain") == ""
+
+
+def test_limits_are_the_kernel_s(shop: Shop) -> None:
+    """Unified cgroups: memory and processor of a container are bounded."""
+    assert shop.inside(0, "stat -fc %T /sys/fs/cgroup") == "cgroup2fs"
+    group = shop.inside(
+        0,
+        "podman inspect -l --format '{{.State.Pid}}' | "
+        "xargs -I{} cut -d: -f3 /proc/{}/cgroup",
+    )
+    files = f"cd /sys/fs/cgroup{group} && cat memory.max cpu.max"
+    assert shop.inside(0, files).split() == ["33554432", "25000", "100000"]
+    hog = "podman exec -l sh -c 'head -c 64m /dev/zero | tail'"
+    assert shop.code(0, hog) != 0
+
+
+def test_wireguard_is_in_the_kernel(shop: Shop) -> None:
+    """For networks between sites; tools are there as well."""
+    shop.inside(0, "ip link add wg9 type wireguard && wg show wg9 && ip link del wg9")
+
+
+def test_units_are_closed(shop: Shop) -> None:
+    """By the running system's own count, drop-ins included."""
+    told = shop.inside(0, f"systemd-analyze security {' '.join(EXPOSURE)} | cat")
+    for name, most in EXPOSURE.items():
+        line = shop.inside(0, f"systemd-analyze security --no-pager {name} | tail -n 1")
+        found = re.search(r"level for \S+: (\d+\.\d)", line)
+        assert found, told
+        print(f"{name}: exposure {found[1]}")
+        assert float(found[1]) <= most
+
+
+def test_nothing_listens_but_what_was_named(shop: Shop) -> None:
+    """Asked inside, and from the LAN."""
+    rows = [row.split() for row in shop.inside(0, "ss -Hlntu").splitlines()]
+    found = {f"{row[0]}/{row[4].rpartition(':')[2]}" for row in rows}
+    local = {"tcp/53", "udp/53"}  # aardvark-dns, on a bridge inside
+    print(f"listening: {sorted(found)}")
+    assert {each for each in found if int(each.rpartition("/")[2]) < 32768} <= (
+        LISTENING | local
+    )
+    assert set(open_ports(shop.addresses[0])) <= {22, 8080}
+
+
+def open_ports(address: str) -> Iterator[int]:
+    """Give the TCP ports of a device that accept."""
+    for port in range(1, SCANNED):
+        with socket.socket() as caller:
+            caller.settimeout(2)
+            if caller.connect_ex((address, port)) == 0:
+                yield port
+
+
+def test_memory_is_left_for_work(shop: Shop) -> None:
+    """The whole device, an SSH server and a container included."""
+    text = shop.inside(0, "cat /proc/meminfo")
+    kibibytes = {row.split(":")[0]: int(row.split()[1]) for row in text.splitlines()}
+    used = (kibibytes["MemTotal"] - kibibytes["MemAvailable"]) * 1024
+    print(f"\nmemory in use: {used / MEGABYTE:.0f} MB")
+    assert used <= MEMORY_MAX
+
+
+@long
+def test_a_quiet_device_hardly_writes(shop: Shop) -> None:
+    """Flash wears by what is written: ten minutes of the disk's own count."""
+    before = written(shop)
+    time.sleep(IDLE_FOR)  # the claim is about this very time
+    amount = written(shop) - before
+    print(f"\nwritten in {IDLE_FOR / 60:.0f} idle minutes: {amount / 1000:.0f} kB")
+    assert amount <= WRITTEN_MAX
+
+
+def written(shop: Shop) -> int:
+    """Return bytes written to the disk since boot (Documentation/block/stat.rst)."""
+    return int(shop.inside(0, "cat /sys/block/vda/stat").split()[6]) * 512
+
+
+@long
+def test_a_daemon_that_hangs_is_started_again(shop: Shop) -> None:
+    """By systemd's watchdog; its containers never notice."""
+    ask = "systemctl show -p MainPID --value edge-node"
+    before = shop.inside(0, ask)
+    container = shop.inside(0, "podman inspect -l --format '{{.State.Pid}}'")
+    shop.inside(0, f"kill -STOP {before}")
+    shop.wait_inside(0, f"test $({ask}) != {before}", within=600)
+    assert shop.inside(0, "podman inspect -l --format '{{.State.Pid}}'") == container
+
+
+def test_a_power_cut_is_survived(shop: Shop) -> None:
+    """Back as the same device, and its work with it."""
+    before = shop.members()
+    shop.guests[0].kill()
+    shop.guests[0].start()
+    shop.serves(0)
+    assert [each["device"] for each in shop.members()] == [
+        each["device"] for each in before
+    ]
+
+
+@long
+def test_without_a_hub_everything_starts_again(shop: Shop) -> None:
+    """Both lose power while hub and broker are gone: what they ran runs."""
+    shop.lab.lab("kill", "hub")
+    shop.lab.lab("cut", "broker")
+    for guest in shop.guests:
+        guest.kill()
+    for guest in shop.guests:
+        guest.start()
+    for number in range(len(shop.guests)):
+        shop.serves(number)
+    shop.lab.lab("heal")
+
+
+@long
+def test_damaged_state_is_kept_aside(shop: Shop) -> None:
+    """The device starts anew, and waits: its voucher was for two devices."""
+    shop.wipe(0, "tutti-state")
+    shop.guests[0].start()
+    said = shop.guests[0].wait_for("no join file on the card", shops.JOINS_WITHIN)
+    assert "keeping it as tutti-damaged" in said
+    labels = shop.inside(0, "ls /dev/disk/by-partlabel")
+    assert {"tutti-damaged", "tutti-state"} <= set(labels.split())
+
+
+@long
+def test_a_card_that_cannot_be_read_stops_nothing(shop: Shop) -> None:
+    """The console says what is wrong with it."""
+    shop.wipe(0, "TUTTI")
+    shop.guests[0].start()
+    shop.guests[0].wait_for("TUTTI cannot be read", shops.JOINS_WITHIN)
+    wait(lambda: shop.code(0, "true") == 0, "it is on the network", within=300)
