@@ -11,6 +11,7 @@ import click
 import edge
 from edge import files
 from edge.ctl import bar, render, terminal, web
+from edge.ctl.commands.image_flash import flash_image
 from edge.ctl.commands.image_run import run
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import PORT
@@ -49,6 +50,7 @@ def image() -> None:
 
 
 image.add_command(run)
+image.add_command(flash_image)
 
 
 @image.command("list")

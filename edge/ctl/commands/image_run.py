@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ import click
 from edge.ctl import bar, terminal
 from edge.ctl.legible import plain
 from edge.errors import LabError
-from edge.image import disk, gpt, machine, packing, tools
+from edge.image import disk, gpt, machine, packing
 from edge.image.machine import Hardware
 from edge.image.run import OFF_WITHIN, Guest
 from edge.lab import guests, layout, state
@@ -24,7 +25,6 @@ from edge.lab.guests import Cable
 
 MOST = 16
 LOOK_EVERY = 0.2
-KVM = Path("/dev/kvm")
 FOLDER = ".run"
 PATH = click.Path(path_type=Path)
 
@@ -39,9 +39,16 @@ PATH = click.Path(path_type=Path)
     default=machine.NODE_MEMORY,
     help="MiB for each (512).",
 )
+@click.option("--kvm", is_flag=True, help="Use KVM, for images of this architecture.")
 @click.option("--fresh", is_flag=True, help="New devices with empty disks.")
-def run(
-    file: Path, *, nodes: int, lab_name: str | None, memory: int, fresh: bool
+def run(  # noqa: PLR0913 - what a person may want of a machine
+    file: Path,
+    *,
+    nodes: int,
+    lab_name: str | None,
+    memory: int,
+    kvm: bool,
+    fresh: bool,
 ) -> None:
     """Boot IMAGE and show the consoles; Ctrl-C presses the power buttons.
 
@@ -58,7 +65,11 @@ def run(
         Guest(
             raw,
             folder / f"g{number}",
-            _hardware(architecture, number, memory, cable),
+            replace(
+                _hardware(architecture, number, cable),
+                memory=memory,
+                accelerators=("kvm",) if kvm else ("tcg",),
+            ),
             cable.enter if cable else (),
         )
         for number, cable in enumerate(cables, 1)
@@ -89,20 +100,12 @@ def _cable(lab_name: str | None, number: int) -> Cable | None:
     return guests.attach(lab, number)
 
 
-def _hardware(
-    architecture: str, number: int, memory: int, cable: Cable | None
-) -> Hardware:
-    has_kvm = (
-        os.access(KVM, os.W_OK)
-        and architecture == tools.call("dpkg", "--print-architecture").decode().strip()
-    )
+def _hardware(architecture: str, number: int, cable: Cable | None) -> Hardware:
     return Hardware(
         architecture=architecture,
         serial=f"tutti-g{number}",
         mac=cable.mac if cable else f"52:54:00:00:00:{number:02x}",
         tap=cable.tap if cable else "",
-        memory=memory,
-        accelerators=("kvm", "tcg") if has_kvm else ("tcg",),
     )
 
 
