@@ -17,7 +17,7 @@ demo:
     {{ root }} python -m edge.lab.demo
 
 # everything that CI runs: style, types, arrows, unit tests and laws, the real parts
-test: _format lint types arch unit _sim integration (chaos "40")
+test: _format lint types arch unit _sim integration (chaos "40") image-smoke
 
 # before each commit: format, lint, types, arrows, quick tests; offline, < 1 min
 check: _format lint types arch quick
@@ -47,12 +47,12 @@ arch:
 quick *ARGS:
     pytest -n 2 --hypothesis-profile=quick --ignore=tests/adversary \
         --ignore=tests/integration --ignore=tests/bench --ignore=tests/chaos \
-        --ignore=tests/sim {{ ARGS }} tests
+        --ignore=tests/sim --ignore=tests/firmware {{ ARGS }} tests
 
 # one file per module, the laws in full, and a share of the adversary's attempts
 unit *ARGS:
     pytest -n 2 --ignore=tests/integration --ignore=tests/bench \
-        --ignore=tests/chaos {{ ARGS }} tests
+        --ignore=tests/chaos --ignore=tests/firmware {{ ARGS }} tests
 
 # tests against real Mosquitto, Podman and network namespaces, as root
 integration *ARGS:
@@ -80,6 +80,14 @@ sim-rollouts SEEDS="100" *ARGS:
 # an hour of 20 % loss, 50 to 250 ms and a busy processor: no false deaths
 sim-quiet SEEDS="10" *ARGS:
     python -m tests.sim.campaign quiet --seeds {{ SEEDS }} {{ ARGS }}
+
+# an image from recipe to running device, in QEMU, as root: what CI has time for
+image-smoke *ARGS:
+    {{ root }} pytest -p no:cacheprovider -s -x -m "not long" {{ ARGS }} tests/firmware
+
+# two devices from one image: power cuts, no hub, damaged disks, ten idle minutes
+image-test *ARGS:
+    {{ root }} pytest -p no:cacheprovider -s -x {{ ARGS }} tests/firmware
 
 # 100,000 forged, replayed and mutated messages against the real code
 adversary *ARGS:

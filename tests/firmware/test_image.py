@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import shop as shops
+from tests.support import firmware
+from tests.support.firmware import Shop
 from tests.support.labs import wait
-from tests.support.shop import Shop
 
 MEGABYTE = 1_000_000
 IMAGE_MAX = 250 * MEGABYTE
@@ -54,7 +54,7 @@ long = pytest.mark.long
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Return a lab with an image for its devices."""
-    with shops.shop(tmp_path_factory.mktemp("shop")) as opened:
+    with firmware.shop(tmp_path_factory.mktemp("shop")) as opened:
         yield opened
 
 
@@ -72,11 +72,11 @@ def test_a_device_joins_from_power_on(shop: Shop) -> None:
     guest = shop.plug_in(1)
     began_at = time.monotonic()
     guest.start()
-    guest.wait_for("is enrolled at", shops.JOINS_WITHIN)
+    guest.wait_for("is enrolled at", firmware.JOINS_WITHIN)
     took = time.monotonic() - began_at
     print(f"\npower to enrolled: {took:.0f} s")
     shop.wait_for_members(1)
-    guest.wait_for(f"ready in {shop.lab.name}/{shops.SITE}", shops.JOINS_WITHIN)
+    guest.wait_for(f"ready in {shop.lab.name}/{firmware.SITE}", firmware.JOINS_WITHIN)
     assert "▀" in guest.console()
     assert took <= JOINS_AFTER * 2  # other work runs beside this one
 
@@ -86,7 +86,7 @@ def test_a_power_cut_while_it_joins_is_made_good(shop: Shop) -> None:
     """The second device loses power as soon as it asks the hub: it is a member once."""
     guest = shop.plug_in(2)
     guest.start()
-    guest.wait_for("looks for its hub", shops.JOINS_WITHIN)
+    guest.wait_for("looks for its hub", firmware.JOINS_WITHIN)
     guest.kill()
     guest.start()
     members = shop.wait_for_members(2)
@@ -243,7 +243,7 @@ def test_damaged_state_is_kept_aside(shop: Shop) -> None:
     """The device starts anew, and waits: its voucher was for two devices."""
     shop.wipe(0, "tutti-state")
     shop.guests[0].start()
-    said = shop.guests[0].wait_for("no join file on the card", shops.JOINS_WITHIN)
+    said = shop.guests[0].wait_for("no join file on the card", firmware.JOINS_WITHIN)
     assert "keeping it as tutti-damaged" in said
     labels = shop.inside(0, "ls /dev/disk/by-partlabel")
     assert {"tutti-damaged", "tutti-state"} <= set(labels.split())
@@ -254,5 +254,5 @@ def test_a_card_that_cannot_be_read_stops_nothing(shop: Shop) -> None:
     """The console says what is wrong with it."""
     shop.wipe(0, "TUTTI")
     shop.guests[0].start()
-    shop.guests[0].wait_for("TUTTI cannot be read", shops.JOINS_WITHIN)
+    shop.guests[0].wait_for("TUTTI cannot be read", firmware.JOINS_WITHIN)
     wait(lambda: shop.code(0, "true") == 0, "it is on the network", within=300)

@@ -1,141 +1,132 @@
-"""A shop of blank devices: an image built by edgectl, booted beside a lab's hub."""
+"""A small fleet of real hub and devices in virtual time, for tests of rollouts."""
 
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-from edge.image import packing
-from edge.image.machine import Hardware
-from edge.image.run import Guest
-from edge.lab import guests, state
-from tests.support.labs import Lab, lab, wait
+from edge import documents
+from edge.documents import Deployment, Document
+from edge.model import Workload
+from edge.sim import fleet
+from edge.sim.scenario import Scenario
+from edge.sim.world import World
+from edge.staging.shapes import Limit, Rollout, Wave
+from hub.stage import Unit
+from tests.support import builders
 
-SITE = "shop"
-JOINS_WITHIN = 400.0
-"""Seconds for two emulated devices on two busy cores; alone, one takes 60."""
-STEP = 2**30
-"""Bytes that qemu-io writes at a time; it takes less than two billion."""
-SSH = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
+LIMITS = Rollout(
+    strategy="canary",
+    waves=(Wave(nodes=("n2",)), Wave(nodes=("n1", "n3")), Wave(share=10_000)),
+    max_unavailable=Limit(count=2),
+    healthy_for=5.0,
+    progress_deadline=120.0,
+)
+WEB = builders.workload(every="*")
+SETTLED = 30.0
+"""Seconds after which version 1 runs everywhere."""
 
 
-@dataclass(frozen=True, slots=True)
 class Shop:
-    """A hub's lab, an image for its devices, and the devices."""
+    """Two sites with three devices each, which run ``web`` everywhere."""
 
-    lab: Lab
-    image: Path
-    guests: list[Guest] = field(default_factory=list)
-    addresses: list[str] = field(default_factory=list)
-
-    @property
-    def key(self) -> Path:
-        """The private key whose public half the image has."""
-        return self.lab.folder / "key"
-
-    def plug_in(self, number: int) -> Guest:
-        """Put a blank device on the lab's switch; it is off."""
-        made = state.recover(self.lab.name, self.lab.folder / "labs")
-        cable = guests.attach(made, number)
-        hardware = Hardware(
-            architecture="amd64", serial=f"S{number}", mac=cable.mac, tap=cable.tap
+    def __init__(self, seed: int = 1, workload: Workload = WEB) -> None:
+        scenario = Scenario(
+            seed=seed,
+            sites={"north": 3, "south": 3},
+            deployments={"web": (workload,)},
+            lasts=1_000.0,
         )
-        folder = self.lab.folder / f"guest{number}"
-        guest = Guest(self.image, folder, hardware, cable.enter)
-        self.guests.append(guest)
-        self.addresses.append(cable.address)
-        return guest
+        self.workload = workload
+        self.world = World(scenario=scenario)
+        self.world.run(SETTLED)
 
-    def inside(self, number: int, command: str) -> str:
-        """Run a shell command on device ``number``, counted from 0, as root."""
-        done = self._ssh(number, command)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout.strip()
-
-    def code(self, number: int, command: str) -> int:
-        """Return the exit code of a shell command on a device."""
-        return self._ssh(number, command).returncode
-
-    def wait_inside(self, number: int, command: str, within: float = 300.0) -> None:
-        """Wait until a shell command succeeds on a device."""
-        wait(lambda: self.code(number, command) == 0, command, within=within)
-
-    def _ssh(self, number: int, command: str) -> subprocess.CompletedProcess[str]:
-        words = ("ssh", "-q", *SSH, "-o", "ConnectTimeout=30", "-i", str(self.key))
-        target = f"root@{self.addresses[number]}"
-        return subprocess.run(
-            [*words, target, command], capture_output=True, text=True, check=False
+    def deploy(
+        self,
+        version: int,
+        fallback: int,
+        limits: Rollout | None = LIMITS,
+        workloads: tuple[Workload, ...] = (),
+    ) -> None:
+        """Sign and hand in a next version, by default of the same workload."""
+        document = Deployment(
+            fleet=fleet.FLEET,
+            name="web",
+            version=version,
+            issued_at=fleet.EPOCH,
+            workloads=workloads or (self.workload,),
+            rollout=limits,
+            fallback=fallback,
         )
+        self.world.watch.signed["web", version] = document
+        self.post(document)
 
-    def wipe(self, number: int, label: str) -> None:
-        """Cut a device's power, and fill one partition of its disk with zeros."""
-        block = f"/sys/class/block/$(basename $(realpath /dev/disk/by-partlabel/{label}))"
-        told = self.inside(number, f"cat {block}/start {block}/size")
-        start, size = (int(each) * 512 for each in told.split())
-        guest = self.guests[number]
-        guest.kill()
-        for at in range(start, start + size, STEP):
-            count = min(STEP, start + size - at)
-            words = ("qemu-io", "-f", "qcow2", "-c", f"write -z {at} {count}")
-            disk = str(guest.folder / "disk.qcow2")
-            subprocess.run([*words, disk], check=True, capture_output=True)
-
-    def members(self) -> list[dict[str, Any]]:
-        """Return the devices that came from images and are ready."""
-        rows = self.lab.rows_or_none("get", "nodes")
-        return [r for r in rows if r["name"].startswith("tutti-") and r["ready"]]
-
-    def wait_for_members(self, count: int) -> list[dict[str, Any]]:
-        """Return the members, once there are so many."""
-        told = f"{count} devices are ready"
-        try:
-            wait(lambda: len(self.members()) == count, told, within=JOINS_WITHIN)
-        except AssertionError as error:
-            consoles = "\n".join(guest.console()[-1500:] for guest in self.guests)
-            raise AssertionError(f"{error}\n{consoles}") from error
-        return self.members()
-
-    def serves(self, number: int, within: float = JOINS_WITHIN) -> None:
-        """Wait until a device answers on its port."""
-        words = ("curl", "-s", "-m", "2", f"http://{self.addresses[number]}:8080/")
-
-        def answers() -> bool:
-            return subprocess.run(words, capture_output=True, check=False).stdout != b""
-
-        wait(answers, f"device {number} serves", within=within)
-
-
-@contextmanager
-def shop(folder: Path, *, uses: int = 2) -> Iterator[Shop]:
-    """Build an image for a new lab's hub; devices are killed at the end."""
-    with lab(folder, "--nodes", "1") as made:
-        opened = Shop(made, folder / "shop.img")
-        keygen = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(opened.key))
-        subprocess.run(keygen, check=True)
-        (folder / "network.toml").write_text(
-            f'insecure_registries = ["{made.registry}"]\n'
+    def say(self, action: str, version: int, target: int, wave: int = 0) -> None:
+        """Sign and hand in a word on it."""
+        word = builders.control(
+            "web",
+            version,
+            fleet=fleet.FLEET,
+            issued_at=fleet.EPOCH,
+            action=action,
+            target=target,
+            wave=wave,
         )
-        token = made.edgectl("token", "create", "--site", SITE, "--uses", str(uses))
-        (folder / "join.toml").write_text(token.stdout)
-        build(made)
-        packing.unpack(folder / "shop.img.zst", opened.image, lambda _what, _share: None)
-        try:
-            yield opened
-        finally:
-            for guest in opened.guests:
-                guest.kill()
+        self.post(word)
 
+    def post(self, document: Document) -> None:
+        """Hand in what the operator signed."""
+        data = documents.sign(document, fleet.signing("operator"))
+        assert self.world.hub.post(data) == ""
 
-def build(made: Lab) -> None:
-    """Build the image as a person would."""
-    began_at = time.monotonic()
-    made.edgectl(
-        *("image", "build", "debian-amd64", "--join", "join.toml"),
-        *("--network", "network.toml", "--ssh-key", "key.pub", "-o", "shop.img.zst"),
-    )
-    size = (made.folder / "shop.img.zst").stat().st_size
-    took = time.monotonic() - began_at
-    print(f"\nimage: {size / 1e6:.0f} MB, built in {took:.0f} s")
+    def breaks(self, version: int, *names: str, slot: str = "") -> None:
+        """Let a version end by itself, everywhere or on these devices."""
+        for name, node in self.world.nodes.items():
+            for each, held in list(node.containers.running.items()):
+                is_meant = (not names or name in names) and slot in {"", each}
+                if held.version == version and is_meant:
+                    node.containers.crash(each)
+        again = partial(self.breaks, version, *names, slot=slot)
+        self.world.kernel.after(0.5, again)
+
+    def versions(self) -> dict[str, list[int]]:
+        """Return what runs on each device."""
+        return {
+            name: [each.version for each in node.containers.running.values()]
+            for name, node in sorted(self.world.nodes.items())
+        }
+
+    def count(self, version: int) -> int:
+        """Return how many copies of a version run."""
+        return sum(version in each for each in self.versions().values())
+
+    def phase(self) -> str:
+        """Return how the hub sees it."""
+        return self.world.hub.state.courses["web"].stage.memory.phase
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return the replicas as the hub sees them."""
+        return self.world.hub.state.courses["web"].fleet.units
+
+    def wave(self) -> int:
+        """Return which wave is open, counted from 0."""
+        return self.world.hub.state.courses["web"].stage.memory.wave
+
+    def forget(self) -> None:
+        """Restart the hub with nothing but documents and reports."""
+        self.world.hub.state.rollouts.clear()
+        self.world.hub.state.evidence.clear()
+        self.world.hub.restart()
+        self.world.hub.decide()
+
+    def until(self, is_there: Callable[[], bool], within: float = 300.0) -> float:
+        """Let time pass until something is so; return how long it took."""
+        began = self.world.kernel.now
+        while not is_there():
+            if self.world.kernel.now >= began + within:
+                raise AssertionError(self.told())
+            self.world.run(self.world.kernel.now + 0.5)
+        return self.world.kernel.now - began
+
+    def told(self) -> str:
+        """Return what the hub said of rollouts, a line each."""
+        said = [each for each in self.world.trace.lines if each.kind == "rollout"]
+        return "\n".join(f"{each.at:.1f} {each.text}" for each in said)
