@@ -20,8 +20,14 @@ FILE_MAX = 16 * 1024
 LIST_MAX = 16
 HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 REGISTRY = re.compile(
-    r"(?=.{1,255}$)[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\]:[0-9]{1,5}"
+    r"(?=.{1,255}$)([A-Za-z0-9.-]+|\[[0-9a-f:]+\](?=:))(:(?P<port>[0-9]{1,5}))?"
 )
+PORT_MAX = 65535
+PREFIX = re.compile(r"[^/]+/[0-9]{1,3}")
+"""An address and how many bits its network has: networkd knows no netmasks."""
+SCOPE = "%"
+"""Begins a card's name in an address such as ``fe80::1%eth0``. Python takes anything
+behind it, line ends included, and what is read here becomes lines of other files."""
 SSID_MAX = 32
 """Bytes of a network's name (IEEE 802.11)."""
 PASSWORD = re.compile(r"[ -~]{8,63}")
@@ -144,23 +150,25 @@ def _is_server(value: object) -> bool:
 
 
 def _is_registry(value: object) -> bool:
-    return isinstance(value, str) and REGISTRY.fullmatch(value) is not None
+    found = REGISTRY.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and 0 < int(found["port"] or 1) <= PORT_MAX
 
 
 def _is_address(value: object) -> bool:
-    try:
-        return isinstance(value, str) and str(ip_address(value)) != ""
-    except ValueError:
-        return False
+    return isinstance(value, str) and _can(ip_address, value)
 
 
 def _is_interface(value: object) -> bool:
+    is_long = isinstance(value, str) and PREFIX.fullmatch(value) is not None
+    return is_long and _can(ip_interface, str(value))
+
+
+def _can(read: Callable[[str], object], value: str) -> bool:
     try:
-        return (
-            isinstance(value, str) and "/" in value and str(ip_interface(value)) != ""
-        )
+        read(value)
     except ValueError:
         return False
+    return SCOPE not in value
 
 
 def _table(value: object, place: str) -> Mapping[str, Any]:

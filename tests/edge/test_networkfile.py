@@ -1,5 +1,7 @@
 """network.toml is written by people: every mistake is named, none is guessed away."""
 
+import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -62,6 +64,11 @@ def test_nothing_has_to_be_said():
         ("[ethernet]", "ethernet.address: None; write 192"),
         ("[ethernet]\naddress = '192.168.1.20'", "ethernet.address"),
         ("[ethernet]\naddress = '192.168.1.2000/24'", "ethernet.address"),
+        ("[ethernet]\naddress='10.0.0.2/255.0.0.0'", "ethernet.address"),
+        ('[ethernet]\naddress="fe80::1%a\\nDHCP=yes/64"', "ethernet.address"),
+        ("ntp = ['fe80::1%eth0']", "ntp: 'fe80::1%eth0'"),
+        ("insecure_registries = ['a:65536']", "insecure_registries: 'a:65536'"),
+        ("insecure_registries = ['a:0']", "insecure_registries: 'a:0'"),
         ("[ethernet]\naddress='10.0.0.2/8'\ngateway='x'", "ethernet.gateway: 'x'"),
         ("[ethernet]\naddress='10.0.0.2/8'\ndns=['x']", "ethernet.dns: 'x'"),
         ("[ethernet]\naddress='10.0.0.2/8'\nmtu=9", "ethernet.mtu: unknown"),
@@ -90,6 +97,28 @@ def test_a_password_is_not_repeated():
         networkfile.parse('[[wifi]]\nssid="a"\npassword="secret\\n"')
     assert "secret" not in str(caught.value)
     assert "horse" not in repr(networkfile.parse(FULL))
+
+
+WORDS = st.text(st.sampled_from("fe80:1%./ []\n=-aZ"), max_size=30) | st.text(
+    max_size=9
+)
+
+
+@given(WORDS, WORDS)
+def test_what_is_taken_stays_on_its_line(one, two):
+    """Other programs read it line by line: nobody adds a line of theirs."""
+    quoted = [json.dumps(each) for each in (one, two)]
+    lists = ("ntp", "insecure_registries")
+    texts = [f"{key} = [{', '.join(quoted)}]" for key in lists]
+    texts.append(f"[ethernet]\naddress = {quoted[0]}\ngateway = {quoted[1]}")
+    texts.append(f"[ethernet]\naddress = '10.0.0.2/8'\ndns = [{quoted[0]}]")
+    for text in texts:
+        with suppress(ConfigError):
+            found = networkfile.parse(text)
+            cable = found.ethernet or Ethernet(address="", dns=())
+            words = (*found.ntp, *found.insecure_registries, *cable.dns)
+            for word in (*words, cable.address, cable.gateway):
+                assert not re.search(r"[\s%=]", word)
 
 
 @given(st.text())
