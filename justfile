@@ -89,6 +89,11 @@ image-smoke *ARGS:
 image-test *ARGS:
     {{ root }} pytest -p no:cacheprovider -s -x {{ ARGS }} tests/firmware
 
+# the arm64 image, built and booted by emulation: by hand, about 20 minutes
+image-test-arm64 *ARGS:
+    {{ root }} env TUTTI_RECIPE=debian-arm64 pytest -p no:cacheprovider -s -x \
+        -m "not long and not work" {{ ARGS }} tests/firmware
+
 # 100,000 forged, replayed and mutated messages against the real code
 adversary *ARGS:
     TUTTI_MUTATIONS=100000 pytest {{ ARGS }} tests/adversary

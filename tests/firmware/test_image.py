@@ -49,6 +49,7 @@ SCANNED = 10_000
 
 pytestmark = pytest.mark.timeout(1800)
 long = pytest.mark.long
+work = pytest.mark.work
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +91,11 @@ def test_a_power_cut_while_it_joins_is_made_good(shop: Shop) -> None:
     guest.kill()
     guest.start()
     members = shop.wait_for_members(2)
-    assert len({each["device"] for each in members}) == 2
+    assert len({each["id"] for each in members}) == 2
     assert len({each["name"] for each in members}) == 2
 
 
+@work
 def test_a_deploy_runs_on_every_device(shop: Shop) -> None:
     """Chosen by what their hardware says of itself."""
     manifest = shop.lab.manifest("web", WEB)
@@ -127,6 +129,7 @@ def test_the_root_is_read_only_and_nobody_can_log_in(shop: Shop) -> None:
     assert shop.inside(0, "systemctl --failed --no-legend --plain") == ""
 
 
+@work
 def test_limits_are_the_kernel_s(shop: Shop) -> None:
     """Unified cgroups: memory and processor of a container are bounded."""
     assert shop.inside(0, "stat -fc %T /sys/fs/cgroup") == "cgroup2fs"
@@ -213,15 +216,14 @@ def test_a_daemon_that_hangs_is_started_again(shop: Shop) -> None:
     assert shop.inside(0, "podman inspect -l --format '{{.State.Pid}}'") == container
 
 
+@work
 def test_a_power_cut_is_survived(shop: Shop) -> None:
     """Back as the same device, and its work with it."""
     before = shop.members()
     shop.guests[0].kill()
     shop.guests[0].start()
     shop.serves(0)
-    assert [each["device"] for each in shop.members()] == [
-        each["device"] for each in before
-    ]
+    assert [each["id"] for each in shop.members()] == [each["id"] for each in before]
 
 
 @long

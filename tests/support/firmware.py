@@ -1,5 +1,6 @@
 """A shop of blank devices: an image built by edgectl, booted beside a lab's hub."""
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from typing import Any
 
 from edge.image import packing
 from edge.image.machine import Hardware
+from edge.image.parts import Architecture
 from edge.image.run import Guest
 from edge.lab import guests, state
 from tests.support.labs import Lab, lab, wait
 
+RECIPE = os.environ.get("TUTTI_RECIPE", "debian-amd64")
+ARCHITECTURE: Architecture = "arm64" if RECIPE.endswith("arm64") else "amd64"
 SITE = "shop"
 JOINS_WITHIN = 400.0
 """Seconds for two emulated devices on two busy cores; alone, one takes 60."""
@@ -41,7 +45,7 @@ class Shop:
         made = state.recover(self.lab.name, self.lab.folder / "labs")
         cable = guests.attach(made, number)
         hardware = Hardware(
-            architecture="amd64", serial=f"S{number}", mac=cable.mac, tap=cable.tap
+            architecture=ARCHITECTURE, serial=f"S{number}", mac=cable.mac, tap=cable.tap
         )
         folder = self.lab.folder / f"guest{number}"
         guest = Guest(self.image, folder, hardware, cable.enter)
@@ -88,7 +92,9 @@ class Shop:
     def members(self) -> list[dict[str, Any]]:
         """Return the devices that came from images and are ready."""
         rows = self.lab.rows_or_none("get", "nodes")
-        return [r for r in rows if r["name"].startswith("tutti-") and r["ready"]]
+        return [
+            r for r in rows if r["name"].startswith("tutti-") and r["state"] == "ready"
+        ]
 
     def wait_for_members(self, count: int) -> list[dict[str, Any]]:
         """Return the members, once there are so many."""
@@ -137,7 +143,7 @@ def build(made: Lab) -> None:
     """Build the image as a person would."""
     began_at = time.monotonic()
     made.edgectl(
-        *("image", "build", "debian-amd64", "--join", "join.toml"),
+        *("image", "build", RECIPE, "--join", "join.toml"),
         *("--network", "network.toml", "--ssh-key", "key.pub", "-o", "shop.img.zst"),
     )
     size = (made.folder / "shop.img.zst").stat().st_size
