@@ -17,6 +17,8 @@ Report = Callable[[str, float], None]
 """Told what is being done, and which part of all of it is done: 0 to 1."""
 BLOCK = "262144"
 """Bytes of a squashfs block: larger ones save 2 % and cost memory at every read."""
+OUT = "tutti-out"
+"""Where the last hook leaves what does not become the root: `Parts` but ``root``."""
 LEVEL = "level=9"
 """zstd's: 15 saves 7 % of the root and takes six times as long."""
 SQUASH = (
@@ -30,8 +32,8 @@ SQUASH = (
 )
 SETTING_UP, INSTALLED = 0.15, 0.75
 """Which part of the work is done when packages begin to be set up, and afterwards."""
-STEP = 0.003
-"""Part of the work that one line about one package stands for: there are about 200."""
+STEP = 0.0013
+"""Part of the work that a line about a package stands for: 230 are told of twice."""
 
 
 def stage(of: Recipe, wishes: Wishes, folder: Path, report: Report) -> Parts:
@@ -56,14 +58,13 @@ def _install(of: Recipe, wishes: Wishes, folder: Path, report: Report) -> None:
             report(line.partition(" (")[0].lower(), done)
 
     report("fetching packages", SETTING_UP / 2)
-    (folder / "out").mkdir()
     extra = {"SOURCE_DATE_EPOCH": str(payload.epoch_of(of.common))}
     tools.follow(*command(of, wishes, folder), heard=heard, extra=extra)
 
 
 def command(of: Recipe, wishes: Wishes, folder: Path) -> list[str]:
     """Return the command that writes ``folder``/root.tar, and boot files to ``out``."""
-    hooks, out = of.common / "hooks", folder / "out"
+    hooks = of.common / "hooks"
     components = "main,non-free-firmware" if wishes.has_firmware else "main"
     return [
         "mmdebstrap",
@@ -78,15 +79,11 @@ def command(of: Recipe, wishes: Wishes, folder: Path) -> list[str]:
         f'--essential-hook={hooks / "essential"} "$1"',
         f"--customize-hook=sync-in {folder / 'payload'} /",
         f'--customize-hook={hooks / "customize"} "$1"',
-        *(f"--customize-hook=copy-out /tutti-out/{name} {out}" for name in OUT),
-        '--customize-hook=rm -rf "$1"/tutti-out',
+        f"--customize-hook=copy-out /{OUT} {folder}",
+        f'--customize-hook=rm -rf "$1"/{OUT}',
         of.suite,
         str(folder / "root.tar"),
     ]
-
-
-OUT = ("vmlinuz", "initrd.img", "loader.efi", "packages")
-"""Files that the last hook leaves for us, outside of what becomes the root."""
 
 
 def _parts(of: Recipe, folder: Path, report: Report) -> Parts:
@@ -118,8 +115,15 @@ def _parts(of: Recipe, folder: Path, report: Report) -> Parts:
         options=recipe.options(of),
         packages=listed,
         bill=spdx,
+        extra=extras(out / "esp"),
         epoch=epoch,
     )
+
+
+def extras(folder: Path) -> tuple[tuple[str, Path], ...]:
+    """Return what a board's ROM reads from the ESP, by its path there."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple((str(path.relative_to(folder)), path) for path in found)
 
 
 def _digest(path: Path) -> str:

@@ -21,3 +21,15 @@ def test_the_command_names_what_is_wished_for(tmp_path):
 def test_no_mirror_is_named(tmp_path):
     """The builder's own configuration says where packages come from."""
     assert not any("://" in word for word in stage.command(AMD64, Wishes(), tmp_path))
+
+
+def test_what_a_board_s_rom_reads_goes_beside_the_loader(tmp_path):
+    """By its path on the ESP; a machine whose ROM reads nothing has none."""
+    assert stage.extras(tmp_path / "none") == ()
+    (tmp_path / "overlays").mkdir()
+    for name in ("start4.elf", "overlays/a.dtbo"):
+        (tmp_path / name).touch()
+    assert [name for name, _ in stage.extras(tmp_path)] == [
+        "overlays/a.dtbo",
+        "start4.elf",
+    ]
