@@ -13,6 +13,7 @@ import re
 import secrets
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edge import networkfile
@@ -24,13 +25,18 @@ CARD = "run/tutti/card"
 NAMES = "var/lib/tutti-firstboot/name"
 NOTE = "run/tutti/card.json"
 """What was wrong with the card, for the console."""
+NO_CARD = "the partition TUTTI cannot be read"
 NAME_BYTES = 4
 NAME = re.compile(r"tutti-[0-9a-f]{8}")
 
 
-def prepare(root: Path) -> str:
-    """Write everything below ``root``/run; return the host name to be set."""
-    network, problem = read_card(root / CARD)
+def prepare(root: Path, is_there: Callable[[Path], bool] = Path.is_mount) -> str:
+    """Write everything below ``root``/run; return the host name to be set.
+
+    ``is_there`` tells a card from the empty folder it would be mounted on.
+    """
+    card = root / CARD
+    network, problem = read_card(card) if is_there(card) else (NetworkFile(), NO_CARD)
     name = network.hostname or own_name(root)
     for place, text in hostfiles.render(network, name).items():
         _write(root / "run" / place, text)
@@ -40,8 +46,6 @@ def prepare(root: Path) -> str:
 
 def read_card(card: Path) -> tuple[NetworkFile, str]:
     """Return what the card says, and what is wrong with it: "" for nothing."""
-    if not card.is_mount() and not card.is_dir():
-        return NetworkFile(), "no card: the partition TUTTI cannot be read"
     try:
         with (card / "network.toml").open("rb") as file:
             text = file.read(networkfile.FILE_MAX + 1).decode()

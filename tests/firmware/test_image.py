@@ -42,8 +42,8 @@ EXPOSURE = {
     "edge-boot-ok.service": 2.4,
     "edge-console.service": 1.8,
 }
-LISTENING = {"tcp/22", "udp/68", "udp/546", "udp/5353", "udp/8445"}
-"""SSH because it was asked for, DHCP's answers, mDNS, the mesh. udp/53 is aardvark's,
+LISTENING = {"tcp/22", "tcp/8080", "udp/68", "udp/546", "udp/5353", "udp/8445"}
+"""SSH because it was asked for, the workload's port, DHCP's answers, mDNS, the mesh. udp/53 is aardvark's,
 on a container network's own bridge."""
 SCANNED = 10_000
 
@@ -79,7 +79,16 @@ def test_a_device_joins_from_power_on(shop: Shop) -> None:
     shop.wait_for_members(1)
     guest.wait_for(f"ready in {shop.lab.name}/{firmware.SITE}", firmware.JOINS_WITHIN)
     assert "▀" in guest.console()
+    started, enrolled = stamps(shop, "Starting", "is enrolled at")
+    print(f"edge-node's start to enrolled: {enrolled - started:.0f} s")
     assert took <= JOINS_AFTER * 2  # other work runs beside this one
+
+
+def stamps(shop: Shop, *texts: str) -> Iterator[float]:
+    """Give when edge-node's log first said each text, in seconds."""
+    lines = shop.inside(0, "journalctl -b -u edge-node -o short-unix").splitlines()
+    for text in texts:
+        yield next(float(line.split()[0]) for line in lines if text in line)
 
 
 @long
@@ -237,12 +246,31 @@ def test_without_a_hub_everything_starts_again(shop: Shop) -> None:
         guest.start()
     for number in range(len(shop.guests)):
         shop.serves(number)
+    shop.lab.lab("boot", "hub")
     shop.lab.lab("heal")
 
 
 @long
+def test_without_dhcp_a_device_finds_its_hub(shop: Shop) -> None:
+    """Link-local addresses and mDNS are enough, where the hub has such an address."""
+    shop.lab.run("hub", "ip address add 169.254.77.2/16 dev eth0")
+    settings = shop.lab.machine("hub") / "state" / "hub.toml"
+    text = settings.read_text()
+    only = f'listen = "{shop.lab.prefix}.2"'
+    assert only in text
+    settings.write_text(text.replace(only, 'listen = "0.0.0.0"'))
+    shop.end("hub.edge-hub")
+    shop.lab.lab("start", "hub")
+    guest = shop.plug_in(3)
+    shop.end("dhcp")  # who has an address keeps it for an hour
+    guest.start()
+    guest.wait_for("is enrolled at https://169.254.77.2:", firmware.JOINS_WITHIN)
+    guest.kill()
+
+
+@long
 def test_damaged_state_is_kept_aside(shop: Shop) -> None:
-    """The device starts anew, and waits: its voucher was for two devices."""
+    """The device starts anew, and waits: its voucher was for three devices."""
     shop.wipe(0, "tutti-state")
     shop.guests[0].start()
     said = shop.guests[0].wait_for("no join file on the card", firmware.JOINS_WITHIN)

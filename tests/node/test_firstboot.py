@@ -1,6 +1,7 @@
 """Before the network: whatever is on the card, the device gets a name and goes on."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ def note(root):
 
 def test_an_empty_card_is_a_good_card(root):
     """DHCP, and a name of its own."""
-    name = firstboot.prepare(root)
+    name = firstboot.prepare(root, Path.is_dir)
     assert firstboot.NAME.fullmatch(name)
     assert (root / "run" / hostfiles.SETTINGS).read_text() == f'name = "{name}"\n'
     assert note(root) == ""
@@ -31,7 +32,7 @@ def test_what_the_card_says_is_done(root):
     """A person's name for it comes first."""
     card = root / firstboot.CARD / "network.toml"
     card.write_text('hostname = "till-7"\nntp = ["10.0.0.1"]\n')
-    assert firstboot.prepare(root) == "till-7"
+    assert firstboot.prepare(root, Path.is_dir) == "till-7"
     assert (root / "run" / hostfiles.TIME).exists()
 
 
@@ -47,7 +48,7 @@ def test_what_the_card_says_is_done(root):
 def test_a_bad_file_is_said_and_passed_by(root, content, said):
     """The device uses DHCP rather than nothing."""
     (root / firstboot.CARD / "network.toml").write_bytes(content)
-    name = firstboot.prepare(root)
+    name = firstboot.prepare(root, Path.is_dir)
     assert firstboot.NAME.fullmatch(name)
     assert said in note(root)
     assert (root / "run" / hostfiles.REGISTRIES).read_text() == ""
@@ -55,8 +56,9 @@ def test_a_bad_file_is_said_and_passed_by(root, content, said):
 
 def test_a_card_that_is_not_there_is_said(tmp_path):
     """Pulled out, or its table of files gone."""
-    firstboot.prepare(tmp_path)
-    assert "TUTTI" in note(tmp_path)
+    (tmp_path / firstboot.CARD).mkdir(parents=True)
+    firstboot.prepare(tmp_path)  # nothing is mounted on the folder
+    assert note(tmp_path) == firstboot.NO_CARD
 
 
 def test_a_name_comes_from_the_hardware_and_stays(root):
@@ -90,6 +92,6 @@ def test_passwords_are_root_s_alone(root):
     """What wpa_supplicant reads nobody else does."""
     card = root / firstboot.CARD / "network.toml"
     card.write_text('[[wifi]]\nssid = "shop"\npassword = "correct horse"\n')
-    firstboot.prepare(root)
+    firstboot.prepare(root, Path.is_dir)
     assert (root / "run" / hostfiles.WIFI).stat().st_mode & 0o777 == 0o600
     assert (root / "run" / hostfiles.SETTINGS).stat().st_mode & 0o777 == 0o644

@@ -1,6 +1,7 @@
 """A shop of blank devices: an image built by edgectl, booted beside a lab's hub."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from edge.image import packing
 from edge.image.machine import Hardware
 from edge.image.parts import Architecture
 from edge.image.run import Guest
-from edge.lab import guests, state
+from edge.lab import guests, processes, state
 from tests.support.labs import Lab, lab, wait
 
 RECIPE = os.environ.get("TUTTI_RECIPE", "debian-amd64")
@@ -74,6 +75,13 @@ class Shop:
             [*words, target, command], capture_output=True, text=True, check=False
         )
 
+    def end(self, process: str) -> None:
+        """Kill one of the lab's processes: ``dhcp``, ``hub.edge-hub``."""
+        made = state.recover(self.lab.name, self.lab.folder / "labs")
+        found = processes.recall(made.processes / process)
+        assert found is not None, process
+        os.kill(found.pid, signal.SIGKILL)
+
     def wipe(self, number: int, label: str) -> None:
         """Cut a device's power, and fill one partition of its disk with zeros."""
         block = (
@@ -117,7 +125,7 @@ class Shop:
 
 
 @contextmanager
-def shop(folder: Path, *, uses: int = 2) -> Iterator[Shop]:
+def shop(folder: Path, *, uses: int = 3) -> Iterator[Shop]:
     """Build an image for a new lab's hub; devices are killed at the end."""
     with lab(folder, "--nodes", "1") as made:
         opened = Shop(made, folder / "shop.img")
