@@ -43,8 +43,8 @@ EXPOSURE = {
     "edge-console.service": 1.8,
 }
 LISTENING = {"tcp/22", "tcp/8080", "udp/68", "udp/546", "udp/5353", "udp/8445"}
-"""SSH because it was asked for, the workload's port, DHCP's answers, mDNS, the mesh. udp/53 is aardvark's,
-on a container network's own bridge."""
+"""SSH because it was asked for, the workload's port, DHCP's answers, mDNS, the mesh.
+Port 53 is aardvark's, on a container network's own bridge."""
 SCANNED = 10_000
 
 pytestmark = pytest.mark.timeout(1800)
