@@ -28,7 +28,7 @@ from node.settings import Settings
 
 NOTE = "enrolment.json"
 """What the console shows: state, text, name, device, fleet, hub."""
-ASIDE = "damaged"
+ASIDE = "aside"
 LOOK_FIRST, LOOK_LAST = 2.0, 60.0
 """Seconds between looks; doubled each time, halved at random."""
 

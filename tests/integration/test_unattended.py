@@ -152,7 +152,7 @@ def test_damaged_keys_are_kept_and_a_new_device_joins(
     device.start()
     device.wait_for("no join file on the card")
     assert not device.serves()
-    kept = device.folder / "state" / "damaged" / "1"
+    kept = device.folder / "state" / "aside" / "1"
     assert (kept / "keys.json").exists()
     device.join.write_text(good)
     wait(device.serves, "it serves")
