@@ -102,13 +102,17 @@ def workshop() -> Iterator[Path]:
     """Give a folder that is gone afterwards, also after a failure or Ctrl-C."""
     place = os.environ.get("TMPDIR", WORK)
     try:
-        with TemporaryDirectory(
+        made = TemporaryDirectory(
             prefix="tutti-image-", dir=place, ignore_cleanup_errors=True
-        ) as made:
-            yield Path(made)
+        )
     except OSError as error:
         problem = f"{error.strerror}; TMPDIR names another place"
         raise ImageError(f"cannot work in {place}: {problem}") from error
+    with made as folder:
+        try:
+            yield Path(folder)
+        except OSError as error:  # a full disk, a folder of the recipe that is missing
+            raise ImageError(f"cannot go on in {place}: {error}") from error
 
 
 def between(report: Report, first: float, last: float) -> Report:

@@ -90,7 +90,7 @@ def _parts(of: Recipe, folder: Path, report: Report) -> Parts:
     report("compressing the root file system", INSTALLED)
     root, out, epoch = (
         folder / "root.squashfs",
-        folder / "out",
+        folder / OUT,
         payload.epoch_of(of.common),
     )
     tar = folder / "root.tar"
