@@ -199,7 +199,6 @@ def test_memory_is_left_for_work(shop: Shop) -> None:
     assert used <= MEMORY_MAX
 
 
-@long
 def test_a_quiet_device_hardly_writes(shop: Shop) -> None:
     """Flash wears by what is written: ten minutes of the disk's own count."""
     before = written(shop)
