@@ -36,6 +36,7 @@ class Hardware:
     ``tap`` is the network device it is plugged in to, "" for QEMU's own network, where
     this machine is 10.0.2.2. ``memory`` is in MiB, ``disk_size`` as qemu-img has it.
     Of ``accelerators``, the first that works is taken; "tcg" works everywhere.
+    ``clock`` is what its clock says when it is switched on, as QEMU has it.
     """
 
     architecture: str
@@ -45,6 +46,7 @@ class Hardware:
     memory: int = NODE_MEMORY
     disk_size: str = "4G"
     accelerators: tuple[str, ...] = ("tcg",)
+    clock: str = "utc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ def command(hardware: Hardware, state: Files, enter: tuple[str, ...] = ()) -> li
         PROGRAMS[machine],
         *BOARDS[machine],
         *(word for each in hardware.accelerators for word in ("-accel", each)),
+        *("-rtc", f"base={hardware.clock}"),
         *("-smp", "1", "-m", str(hardware.memory), "-display", "none", "-nodefaults"),
         *_flash(FIRMWARE[machine], "on"),
         *_flash(state.variables, "off"),

@@ -250,8 +250,11 @@ def test_without_a_hub_everything_starts_again(shop: Shop) -> None:
 
 
 @long
-def test_without_dhcp_a_device_finds_its_hub(shop: Shop) -> None:
-    """Link-local addresses and mDNS are enough, where the hub has such an address."""
+def test_without_dhcp_or_time_a_device_finds_its_hub(shop: Shop) -> None:
+    """Link-local addresses and mDNS are enough, where the hub has such an address.
+
+    A board without a battery thinks that it is 1970.
+    """
     shop.lab.run("hub", "ip address add 169.254.77.2/16 dev eth0")
     settings = shop.lab.machine("hub") / "state" / "hub.toml"
     text = settings.read_text()
@@ -260,7 +263,7 @@ def test_without_dhcp_a_device_finds_its_hub(shop: Shop) -> None:
     settings.write_text(text.replace(only, 'listen = "0.0.0.0"'))
     shop.end("hub.edge-hub")
     shop.lab.lab("start", "hub")
-    guest = shop.plug_in(3)
+    guest = shop.plug_in(3, clock="1970-01-01T00:00:00")
     shop.end("dhcp")  # who has an address keeps it for an hour
     guest.start()
     guest.wait_for("is enrolled at https://169.254.77.2:", firmware.JOINS_WITHIN)

@@ -41,12 +41,16 @@ class Shop:
         """The private key whose public half the image has."""
         return self.lab.folder / "key"
 
-    def plug_in(self, number: int) -> Guest:
-        """Put a blank device on the lab's switch; it is off."""
+    def plug_in(self, number: int, clock: str = "utc") -> Guest:
+        """Put a blank device on the lab's switch; it is off, and its clock says so."""
         made = state.recover(self.lab.name, self.lab.folder / "labs")
         cable = guests.attach(made, number)
         hardware = Hardware(
-            architecture=ARCHITECTURE, serial=f"S{number}", mac=cable.mac, tap=cable.tap
+            architecture=ARCHITECTURE,
+            serial=f"S{number}",
+            mac=cable.mac,
+            tap=cable.tap,
+            clock=clock,
         )
         folder = self.lab.folder / f"guest{number}"
         guest = Guest(self.image, folder, hardware, cable.enter)
