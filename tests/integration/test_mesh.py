@@ -230,5 +230,7 @@ def test_a_device_that_leaves_hands_over(fleet):
     assert leaver not in after.values()
     pid = sites.status(fleet, leaver)["pid"]
     fleet.run(leaver, f"kill {pid}")
+    # Started while the old one still ends, it would be taken for running.
+    wait(lambda: not Path(f"/proc/{pid}").exists(), "the old daemon's end")
     fleet.lab("start", leaver)
     settle(fleet)
