@@ -53,7 +53,7 @@ class Line:
 
     def passes(self, source: str, target: str) -> bool:
         """Whether a datagram arrives; after a change the way is found anew (ARP)."""
-        return any(self.took(source, target) is not None for _ in range(2))
+        return any(self.took(source, target) is not None for _ in range(4))
 
     def drain(self) -> None:
         """Forget what is still on its way."""
