@@ -5,6 +5,7 @@ goes on where the first one ended; ``--fresh`` makes new devices.
 """
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from edge.lab.guests import Cable
 MOST = 16
 LOOK_EVERY = 0.2
 FOLDER = ".run"
+CONTROL = re.compile("\x1b\\[[0-9;=?]*[A-Za-z]")
+"""What moves a cursor or colours a screen (ECMA-48): firmware and consoles do both."""
 PATH = click.Path(path_type=Path)
 
 
@@ -139,6 +142,7 @@ def _show(made: list[Guest]) -> None:
             # The last one has no end yet, unless nothing more can come.
             whole = lines[:-1] if each.is_running else lines
             for line in whole[shown[number] :]:
-                click.echo(f"{each.folder.name} │ {plain(line)}")
+                if text := plain(CONTROL.sub("", line)).rstrip():
+                    click.echo(f"{each.folder.name} │ {text}")
             shown[number] = max(shown[number], len(whole))
         time.sleep(LOOK_EVERY)
