@@ -17,6 +17,7 @@ from edge.errors import (
     ConfigError,
     Damaged,
     EdgeError,
+    RequestError,
     StoreError,
     TemporaryError,
 )
@@ -29,6 +30,8 @@ from node.settings import Settings
 NOTE = "enrolment.json"
 """What the console shows: state, text, name, device, fleet, hub."""
 ASIDE = "aside"
+NAME_TAKEN = "name-taken"
+"""The hub's word for a name that another device has (`edge.trust.devices`)."""
 LOOK_FIRST, LOOK_LAST = 2.0, 60.0
 """Seconds between looks; doubled each time, halved at random."""
 
@@ -59,6 +62,8 @@ class Joining:
         self.pause = LOOK_FIRST
         self.has_enrolled = False
         self.told: dict[str, str] = {}
+        self.taken = 0
+        """How many names the fleet said are somebody else's."""
 
     def run(self) -> Device:
         """Return the device once it is a member; nothing else ends this."""
@@ -116,11 +121,17 @@ class Joining:
             return None, error
 
     def _enrol(self, device: Device, join: JoinFile) -> None:
-        name = own_name(self.settings)
+        name = self._name()
         known = hubs.known(self.settings.hub, join.hubs, device.ledger)
         self.told = {"device": device.identity.device, "fleet": join.fleet}
         self._say("looking", f"asks {', '.join(known) or 'mDNS'}")
-        url = enrol.enrol(device, join, name, hubs.candidates(join.fleet, known))
+        candidates = hubs.candidates(join.fleet, known)
+        try:
+            url = enrol.enrol(device, join, name, candidates)
+        except RequestError as error:
+            # A device that lost its disk, or has a serial number that many have.
+            self.taken += error.reason == NAME_TAKEN
+            raise
         self.told["hub"] = url
         self.has_enrolled = True
         self._say("enrolled", f"{name} is enrolled at {url}")
@@ -149,19 +160,23 @@ class Joining:
             fresh.write_text(json.dumps(told | {"pid": os.getpid()}))
             fresh.replace(self.settings.run / NOTE)
 
+    def _name(self) -> str:
+        return own_name(self.settings, self.taken)
+
     def _wait(self) -> None:
         # Not predictable, or a thousand devices ask a new hub in the same second.
         self.world.pause(self.pause * (1.0 + self.world.draw()) / 2)
         self.pause = min(2 * self.pause, LOOK_LAST)
 
 
-def own_name(settings: Settings) -> str:
+def own_name(settings: Settings, taken: int = 0) -> str:
     """Return the name to enrol as: another one for each state that was set aside.
 
-    The fleet still knows the device that was, under the name it had.
+    The fleet still knows the device that was, under the name it had; and for each of
+    the names before that are ``taken``.
     """
     name = settings.name or os.uname().nodename.lower()
-    lost = len(list((settings.state / ASIDE).glob("*")))
+    lost = taken + len(list((settings.state / ASIDE).glob("*")))
     return f"{name}-{lost + 1}" if lost else name
 
 

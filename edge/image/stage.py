@@ -58,7 +58,7 @@ def _install(of: Recipe, wishes: Wishes, folder: Path, report: Report) -> None:
             report(line.partition(" (")[0].lower(), done)
 
     report("fetching packages", SETTING_UP / 2)
-    # The initrd is made once, by our hook: by the kernel's package it would be made when
+    # The initrd is made once, by our hook: the kernel's package would make it when
     # half of what goes into it is there, and then again.
     epoch = str(payload.epoch_of(of.common))
     extra = {"SOURCE_DATE_EPOCH": epoch, "INITRD": "No"}

@@ -120,6 +120,21 @@ def test_a_hub_that_is_away_or_says_no_is_asked_again(bench, monkeypatch, error,
     assert bench.note["text"] == str(error)
 
 
+def test_a_name_that_is_taken_gets_a_number(bench, monkeypatch):
+    """A device whose disk was lost comes back beside the one the fleet remembers."""
+    asked = []
+
+    def refuse(_device, _join, name, _hubs):
+        asked.append(name)
+        raise RequestError(409, "name-taken", "cannot enrol: the name is taken")
+
+    monkeypatch.setattr(enrol, "enrol", refuse)
+    bench.join = JOIN
+    with pytest.raises(Enough):
+        bench.run()
+    assert asked[:3] == ["n1", "n1-2", "n1-3"]
+
+
 def test_the_same_device_asks_each_time(bench, monkeypatch):
     """Keys are made once, before anyone hears of them."""
     seen = set()
