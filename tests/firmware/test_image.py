@@ -228,11 +228,12 @@ def test_a_daemon_that_hangs_is_started_again(shop: Shop) -> None:
 @work
 def test_a_power_cut_is_survived(shop: Shop) -> None:
     """Back as the same device, and its work with it."""
-    before = shop.members()
+    count = len(shop.guests)
+    before = {each["id"] for each in shop.wait_for_members(count)}
     shop.guests[0].kill()
     shop.guests[0].start()
     shop.serves(0)
-    assert [each["id"] for each in shop.members()] == [each["id"] for each in before]
+    assert {each["id"] for each in shop.wait_for_members(count)} == before
 
 
 @long
