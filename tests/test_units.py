@@ -22,6 +22,19 @@ HIGHEST_EXPOSURE = {
     "edge-leave.service": 0.9,
 }
 
+IMAGE = ROOT / "firmware-images/common/tree/usr/lib/systemd/system"
+"""Units that only an image has; the running system is asked in tests/firmware."""
+HIGHEST_IN_IMAGE = {
+    "edge-boot-ok.service": 2.2,
+    "edge-console.service": 1.7,
+    "edge-firstboot.service": 1.6,
+    "edge-wifi@.service": 2.7,
+}
+PROGRAM = re.compile(
+    r"^(ExecStart|ExecStop)=-?/(opt/tutti|sbin|usr/lib/tutti)/.*$", re.MULTILINE
+)
+"""A command that the machine of this test need not have."""
+
 # The page's tables: | `Directive=value` | exposure without it | …
 ROW = re.compile(
     r"^\| `(?P<line>[A-Za-z]+=[^`]*)` \| (?P<without>\d+\.\d) \|", re.MULTILINE
@@ -85,3 +98,38 @@ def test_the_page_prices_every_line_that_counts(name: str, tmp_path: Path) -> No
     closed = exposure(text, tmp_path, name)
     told = {line: exposure(without(line, text), tmp_path, name) for line in silent}
     assert {line for line, it in told.items() if it != closed} == set()
+
+
+@pytest.mark.parametrize("name", HIGHEST_IN_IMAGE)
+def test_a_unit_of_an_image_stays_closed(name: str, tmp_path: Path) -> None:
+    """Seen without building one."""
+    text = (IMAGE / name).read_text()
+    assert exposure(text, tmp_path, name) <= HIGHEST_IN_IMAGE[name]
+
+
+def test_systemd_understands_every_line_of_a_device(tmp_path: Path) -> None:
+    """A word it does not know is a warning in a log that nobody reads."""
+    folders = (IMAGE, ROOT / "node/systemd")
+    found = [path for each in folders for path in each.glob("**/*") if path.is_file()]
+    for path in found:
+        folder = tmp_path / path.parent.relative_to(
+            next(each for each in folders if path.is_relative_to(each))
+        )
+        folder.mkdir(exist_ok=True)
+        content = PROGRAM.sub(r"\1=/bin/true", path.read_text())
+        # A template is looked at as one of its instances.
+        (folder / path.name.replace("@.", "@wlan0.")).write_text(content)
+    units = sorted(str(each) for each in tmp_path.glob("*.*") if each.is_file())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units],
+        capture_output=True,
+        check=False,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "SYSTEMD_UNIT_PATH": f"{tmp_path}:",
+        },
+        text=True,
+    )
+    ours = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
+    assert (ours, done.returncode) == ([], 0), done.stderr
