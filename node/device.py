@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge import files, tls, trust
 from edge.documents import Secret
-from edge.errors import ConfigError, TrustError
+from edge.errors import ConfigError, Damaged, TrustError
 from edge.joinfile import JoinFile
 from edge.trust import Ledger
 from node import identity
@@ -83,8 +83,15 @@ class Device:
 def open_device(
     settings: Settings, join: JoinFile | None, random: Random, clock: Clock
 ) -> Device:
-    """Return the device in the state folder; with a join file it may be a new one."""
+    """Return the device in the state folder; with a join file it may be a new one.
+
+    Raises `Damaged` when what says who it is means nothing any more.
+    """
     folder = settings.state
+    if _is_member(folder) and not _anchor(folder)[0]:
+        problem = f"cannot use {folder}: this device forgot which fleet it is in"
+        advice = "restore its anchor, or move the folder aside and enrol anew"
+        raise Damaged(f"{problem}; {advice}")
     if join is not None:
         _remember_anchor(folder, join)
     fleet, root = _anchor(folder)

@@ -80,6 +80,8 @@ def _write(path: Path, text: str) -> None:
     """Write a file that is whole or not there; readable for the program it is for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)  # it may hold passwords, from its first byte on
     with fresh.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

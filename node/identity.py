@@ -52,7 +52,8 @@ def load(path: Path) -> Identity | None:
     """Return the device's identity, None when it has none yet.
 
     Raises `Damaged` when the file is: a device without its keys is another
-    device, and only an operator may decide that.
+    device, and only an operator may decide that. Raises `StoreError` when the disk
+    does not give it now: it may later.
     """
     try:
         content = checked.read(path, at_most=KEYS_MAX)
@@ -60,6 +61,8 @@ def load(path: Path) -> Identity | None:
             return None
         return _identity(msgspec.json.decode(content, type=_Seeds))
     except (StoreError, msgspec.MsgspecError, ValueError) as error:
+        if isinstance(error.__cause__, OSError):
+            raise
         problem = (
             f"cannot use the device's keys in {path}: the file is damaged; "
             "restore it, or move the state folder aside and enrol anew"

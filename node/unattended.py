@@ -22,6 +22,7 @@ from edge.errors import (
     TemporaryError,
 )
 from edge.joinfile import JoinFile
+from edge.names import LABEL_MAX
 from node import device as devices
 from node import enrol, hubs, supervisor
 from node.device import Device
@@ -30,6 +31,8 @@ from node.settings import Settings
 NOTE = "enrolment.json"
 """What the console shows: state, text, name, device, fleet, hub."""
 ASIDE = "aside"
+MOVING = "moving"
+"""Where state is on its way there; found at a start, a power cut came in between."""
 NAME_TAKEN = "name-taken"
 """The hub's word for a name that another device has (`edge.trust.devices`)."""
 LOOK_FIRST, LOOK_LAST = 2.0, 60.0
@@ -75,7 +78,7 @@ class Joining:
             except Damaged as error:
                 self.told = {}
                 self._say("damaged", str(error))
-                set_aside(settings.state)
+                self._set_aside()
             except EdgeError as error:
                 self._say(_state(error), str(error))
                 self._wait()
@@ -85,6 +88,8 @@ class Joining:
 
     def _try(self) -> Device:
         """Return the device as a member; raise what stands in the way."""
+        if (self.settings.state / ASIDE / MOVING).exists():
+            set_aside(self.settings.state)
         device = self._member()
         if device is not None:
             return device
@@ -97,6 +102,13 @@ class Joining:
         device.store.sweep()
         self._enrol(device, join)
         return device
+
+    def _set_aside(self) -> None:
+        try:
+            set_aside(self.settings.state)
+        except StoreError as error:
+            self._say("damaged", str(error))
+            self._wait()
 
     def _member(self) -> Device | None:
         """Return the device if it is a member already, whatever the card says."""
@@ -150,7 +162,7 @@ class Joining:
         told = {
             "state": state,
             "text": text,
-            "name": own_name(self.settings),
+            "name": self._name(),
             **self.told,
         }
         self.world.tell(text)
@@ -176,25 +188,33 @@ def own_name(settings: Settings, taken: int = 0) -> str:
     the names before that are ``taken``.
     """
     name = settings.name or os.uname().nodename.lower()
-    lost = taken + len(list((settings.state / ASIDE).glob("*")))
-    return f"{name}-{lost + 1}" if lost else name
+    lost = taken + len(list((settings.state / ASIDE).glob("[0-9]*")))
+    if not lost:
+        return name
+    number = f"-{lost + 1}"
+    return name[: LABEL_MAX - len(number)].rstrip("-") + number
 
 
 def set_aside(state: Path) -> Path:
     """Move what is in the state folder into one below it; return that one.
+
+    Interrupted anywhere, it goes on where it was when it is called again.
 
     Raises:
         StoreError: the disk does not take it.
     """
     aside = state / ASIDE
     try:
-        kept = aside / str(len(list(aside.glob("*"))) + 1)
-        kept.mkdir(parents=True)
+        moving = aside / MOVING
+        files.make_folder(moving)
         for path in state.iterdir():
             if path != aside:
-                path.rename(kept / path.name)
-        files.sync_folder(kept)
+                path.rename(moving / path.name)
+        files.sync_folder(moving)
         files.sync_folder(state)
+        kept = aside / str(len(list(aside.glob("[0-9]*"))) + 1)
+        moving.rename(kept)
+        files.sync_folder(aside)
     except OSError as error:
         raise StoreError(f"cannot set {state} aside: {error}") from error
     return kept

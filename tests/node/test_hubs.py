@@ -1,6 +1,8 @@
 """Where a device looks for its hub: what is known first, each place once."""
 
-from node import hubs
+import socket
+
+from node import hubs, supervisor
 from tests.support import builders as a
 
 
@@ -20,3 +22,15 @@ def test_known_addresses_come_before_anyone_is_asked():
     """A device with a known hub starts no discovery."""
     first = next(hubs.candidates("shop", ["https://join:1"]))
     assert first == "https://join:1"
+
+
+def test_each_address_is_a_sign_of_life(tmp_path, monkeypatch):
+    """Sixteen hubs that are gone take longer than systemd's watchdog waits."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as init:
+        init.bind(str(tmp_path / "notify"))
+        init.settimeout(5)
+        monkeypatch.setenv(supervisor.SOCKET, str(tmp_path / "notify"))
+        tried = hubs.candidates("shop", ["https://a:1", "https://b:1"])
+        for _ in range(2):
+            next(tried)
+            assert init.recv(100) == b"WATCHDOG=1"

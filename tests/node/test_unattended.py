@@ -4,11 +4,14 @@ Enrolment with a real hub: `tests/integration/test_unattended.py`.
 """
 
 import json
+import os
+from dataclasses import replace
 
 import pytest
 
 from edge import documents, joinfile
 from edge.errors import ConfigError, Damaged, RequestError, Unreachable
+from edge.names import is_name
 from node import device as devices
 from node import enrol, hubs, unattended
 from node.settings import Settings
@@ -196,3 +199,59 @@ def test_a_file_is_forgotten_once(tmp_path):
     unattended.forget(path)
     unattended.forget(path)
     assert not path.exists()
+
+
+def test_a_power_cut_while_state_is_set_aside_is_finished(bench):
+    """Half a state says neither who the device is nor that it is nobody yet."""
+    kept = bench.settings.state / unattended.ASIDE / unattended.MOVING
+    kept.mkdir(parents=True)
+    (kept / devices.ANCHOR).write_text("moved before the cut")
+    (bench.settings.state / devices.CERTIFICATE).write_text("left by the cut")
+    with pytest.raises(Enough):
+        bench.run()
+    whole = bench.settings.state / unattended.ASIDE / "1"
+    assert {each.name for each in whole.iterdir()} == {
+        devices.ANCHOR,
+        devices.CERTIFICATE,
+    }
+    assert not kept.exists()
+    assert bench.note["name"] == "n1-2"
+
+
+def test_a_member_that_forgot_its_fleet_is_kept_aside(bench):
+    """An anchor of nothing would refuse every card for ever."""
+    devices.open_device(bench.settings, JOIN, os.urandom, lambda: a.NOW)
+    (bench.settings.state / devices.CERTIFICATE).write_text("pem")
+    (bench.settings.state / devices.ANCHOR).write_bytes(b"")
+    with pytest.raises(Enough):
+        bench.run()
+    assert (bench.settings.state / unattended.ASIDE / "1" / devices.KEYS).exists()
+
+
+def test_keys_that_cannot_be_read_now_are_not_given_up(bench):
+    """A card that stumbles once must not make another device of this one."""
+    devices.open_device(bench.settings, JOIN, os.urandom, lambda: a.NOW)
+    keys = bench.settings.state / devices.KEYS
+    keys.unlink()
+    keys.mkdir()  # reading it is an error of the system's, as EIO is
+    with pytest.raises(Enough):
+        bench.run()
+    assert keys.exists()
+    assert "cannot read" in bench.note["text"]
+
+
+def test_a_disk_that_takes_nothing_is_waited_for(bench):
+    """It is said, and looked at again: nothing ends this."""
+    devices.open_device(bench.settings, JOIN, os.urandom, lambda: a.NOW)
+    (bench.settings.state / devices.KEYS).write_bytes(bytes(100))
+    (bench.settings.state / unattended.ASIDE).write_text("no folder")
+    with pytest.raises(Enough):
+        bench.run()
+    assert "cannot set" in bench.note["text"]
+
+
+def test_the_longest_name_has_room_for_a_number(bench):
+    """A name that is too long would never be taken."""
+    longest = replace(bench.settings, name="a" * 60 + "-bc")
+    assert unattended.own_name(longest, taken=1) == "a" * 60 + "-2"
+    assert is_name(unattended.own_name(longest, taken=9))
