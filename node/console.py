@@ -18,6 +18,8 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
+from node import legible
+
 LOOK_EVERY = 3.0
 """Seconds; a look costs three small reads."""
 RUN = Path("/run/tutti-node")
@@ -59,18 +61,18 @@ def facts(run: Path, prepared: Path) -> dict[str, Any]:
 def paint(shown: Mapping[str, Any], code: str) -> str:
     """Return the lines of the console; ``code`` is a QR code in text, "" for none."""
     note, status = shown["note"], shown["status"]
-    lines = [
-        "",
-        f"Tutti   {status.get('name') or shown['name']}",
-        f"state   {_state(note, status, shown['running'])}",
-        *([f"        {note['text']}"] if note["text"] and not status else []),
-        *(f"{part:<8}{shown[part]}" for part in ("disk", "card") if shown[part]),
-        f"address {' '.join(shown['addresses']) or 'none yet'}",
-        *([f"hub     {note['hub']}"] if note["hub"] else []),
-        *([f"device  {device}"] if (device := fingerprint(shown)) else []),
-        *([code] if code else []),
-    ]
-    return "\r\n".join("\n".join(lines).splitlines()) + "\r\n"
+    rows = (
+        ("Tutti", status.get("name") or shown["name"]),
+        ("state", _state(note, status, shown["running"])),
+        ("", "" if status else note["text"]),
+        *((part, shown[part]) for part in ("disk", "card")),
+        ("address", " ".join(shown["addresses"]) or "none yet"),
+        ("hub", note["hub"]),
+        ("device", fingerprint(shown)),
+    )
+    # Nothing but this program begins a line: a hub that lies might add a fingerprint.
+    lines = [f"{part:<8}{legible.line(str(text))}" for part, text in rows if text]
+    return "\r\n".join(("", *lines, *code.splitlines(), ""))
 
 
 def fingerprint(shown: Mapping[str, Any]) -> str:

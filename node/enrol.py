@@ -12,7 +12,14 @@ from pathlib import Path
 
 from edge import documents, files, sealing, tls
 from edge.documents import CertificateRequest, Member, Voucher
-from edge.errors import ConfigError, EdgeError, RequestError, TrustError, Unreachable
+from edge.errors import (
+    ConfigError,
+    EdgeError,
+    RequestError,
+    TrustError,
+    Unreachable,
+    WireError,
+)
 from edge.joinfile import JoinFile
 from edge.names import NAME_RULE, is_name
 from edge.trust import Accepted, Head, Known, Ledger, Refused, judge
@@ -53,7 +60,7 @@ def enrol(device: Device, join: JoinFile, name: str, hubs: Iterator[str]) -> str
 
 
 def _enrol_at(device: Device, join: JoinFile, name: str, url: str) -> None:
-    fetch_trust(device, HubApi(url, tls.unverified_context()))
+    _find_trust(device, url)
     hub = _verified(device, url)
     voucher = _voucher(device, join)
     document = _member(device, join, voucher, name)
@@ -61,6 +68,14 @@ def _enrol_at(device: Device, join: JoinFile, name: str, url: str) -> None:
     _keep_certificate(device, certificate)
     _accept(device, voucher)
     _accept(device, judge(document, device.ledger, device.clock()))
+
+
+def _find_trust(device: Device, url: str) -> None:
+    """Fetch trust from whoever is there: a "no" of a stranger's is not the fleet's."""
+    try:
+        fetch_trust(device, HubApi(url, tls.unverified_context()))
+    except (RequestError, WireError) as error:
+        raise TrustError("not-authorised", f"cannot trust {url}: {error}") from error
 
 
 def renew(device: Device, url: str) -> None:

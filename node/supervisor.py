@@ -10,6 +10,8 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
+from node import legible
+
 SOCKET = "NOTIFY_SOCKET"
 WATCHDOG = "WATCHDOG_USEC"
 SHARE = 3
@@ -18,7 +20,10 @@ MICRO = 1e-6
 
 
 def tell(*lines: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Send lines such as ``READY=1``; a supervisor that does not listen is no fault."""
+    """Send lines such as ``READY=1``; a supervisor that does not listen is no fault.
+
+    Each stays one line: what a hub said, in a ``STATUS=``, could order ``MAINPID=``.
+    """
     address = environment.get(SOCKET, "")
     if not address:
         return
@@ -26,7 +31,7 @@ def tell(*lines: str, environment: Mapping[str, str] = os.environ) -> None:
         address = f"\0{address[1:]}"
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.settimeout(0)
-        sender.sendto("\n".join(lines).encode(), address)
+        sender.sendto("\n".join(map(legible.line, lines)).encode(), address)
 
 
 def alive_every(environment: Mapping[str, str] = os.environ) -> float:

@@ -24,7 +24,7 @@ from edge.errors import (
 from edge.joinfile import JoinFile
 from edge.names import LABEL_MAX
 from node import device as devices
-from node import enrol, hubs, supervisor
+from node import enrol, hubs, legible, supervisor
 from node.device import Device
 from node.settings import Settings
 
@@ -159,6 +159,7 @@ class Joining:
             self._say("enrolled", f"cannot remove {self.path}: {error.strerror}")
 
     def _say(self, state: str, text: str) -> None:
+        text = legible.line(text)  # perhaps a stranger's words
         told = {
             "state": state,
             "text": text,

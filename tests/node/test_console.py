@@ -57,6 +57,17 @@ def test_a_member_says_what_it_runs():
     assert text.endswith("██\r\n")
 
 
+def test_a_stranger_s_words_are_no_line_of_ours():
+    """A hub that nobody vouches for yet could show its own device's fingerprint."""
+    lie = "no\x1b[2J\x1b[H\ndevice  d-evil" + " " * 80 + "device  d-evil"
+    note = {"state": "refused", "text": lie, "device": "d-real", "hub": ""}
+    text = console.paint(NOTHING | {"note": note, "card": lie}, "")
+    assert "\x1b" not in text
+    begun = [each for each in text.splitlines() if each.startswith("device")]
+    assert begun == ["device  d-real"]
+    assert " " * 20 not in text
+
+
 def test_every_line_ends_for_a_terminal():
     """A serial line that is raw would draw stairs."""
     text = console.paint(NOTHING, console.qr("d-0cec197584953a3587b9750e"))

@@ -23,6 +23,24 @@ def test_what_is_told_arrives_in_one_message(listening):
     assert receiver.recv(100) == b"READY=1\nSTATUS=joins"
 
 
+def test_a_stranger_s_words_give_no_orders(listening):
+    """A hub's answer in a status, with a line of its own for systemd."""
+    receiver, environment = listening
+    words = "STATUS=refused: no\nWATCHDOG=trigger\nMAINPID=1"
+    supervisor.tell("WATCHDOG=1", words, environment=environment)
+    life, status = receiver.recv(1000).decode().splitlines()
+    assert life == "WATCHDOG=1"
+    assert status == "STATUS=refused: no WATCHDOG=trigger MAINPID=1"
+
+
+def test_a_sign_of_life_is_not_lost_for_a_long_story(listening):
+    """No message larger than what a socket takes."""
+    receiver, environment = listening
+    story = f"STATUS={'x' * 1_000_000}"
+    supervisor.tell("WATCHDOG=1", story, environment=environment)
+    assert receiver.recv(10_000).startswith(b"WATCHDOG=1\nSTATUS=xxx")
+
+
 def test_an_abstract_socket_is_found():
     """Its name begins with an @ in the environment."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:

@@ -138,6 +138,20 @@ def test_a_name_that_is_taken_gets_a_number(bench, monkeypatch):
     assert asked[:3] == ["n1", "n1-2", "n1-3"]
 
 
+def test_what_a_stranger_answers_is_one_line(bench, monkeypatch):
+    """Whoever calls itself a hub chooses the words of a refusal."""
+
+    def refuse(*_):
+        raise RequestError(403, "no", "cannot enrol: no\ndevice  d-evil\x1b[2J")
+
+    monkeypatch.setattr(enrol, "enrol", refuse)
+    bench.join = JOIN
+    with pytest.raises(Enough):
+        bench.run()
+    assert bench.note["text"] == "cannot enrol: no device d-evil [2J"
+    assert bench.said[-1] == bench.note["text"]
+
+
 def test_the_same_device_asks_each_time(bench, monkeypatch):
     """Keys are made once, before anyone hears of them."""
     seen = set()
