@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import files, tls, trust
+from edge import files, names, tls, trust
 from edge.documents import Secret
 from edge.errors import ConfigError, Damaged, TrustError
-from edge.joinfile import JoinFile
+from edge.joinfile import DIGEST, JoinFile
 from edge.trust import Ledger
 from node import identity
 from node.identity import Identity, Random
@@ -121,9 +121,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _anchor(folder: Path) -> tuple[str, str]:
+    """Return the fleet and its root's fingerprint, twice "" where a file says neither.
+
+    A worn block of flash is rarely empty: it comes back as zeros, or as anything.
+    """
     content = files.read(folder / ANCHOR, at_most=ANCHOR_MAX) or b""
     fleet, _, root = content.decode("ascii", "replace").strip().partition(" ")
-    return fleet, root
+    is_whole = names.is_name(fleet) and DIGEST.fullmatch(root)
+    return (fleet, root) if is_whole else ("", "")
 
 
 def _is_member(folder: Path) -> bool:

@@ -14,6 +14,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from edge import networkfile
@@ -36,7 +37,10 @@ def prepare(root: Path, is_there: Callable[[Path], bool] = Path.is_mount) -> str
     ``is_there`` tells a card from the empty folder it would be mounted on.
     """
     card = root / CARD
-    network, problem = read_card(card) if is_there(card) else (NetworkFile(), NO_CARD)
+    network, problem = NetworkFile(), NO_CARD
+    with suppress(OSError):  # a worn-out card fails when it is only looked at
+        if is_there(card):
+            network, problem = read_card(card)
     name = network.hostname or own_name(root)
     for place, text in hostfiles.render(network, name).items():
         _write(root / "run" / place, text)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from edge import documents, joinfile
-from edge.errors import ConfigError, TrustError
+from edge.errors import ConfigError, Damaged, TrustError
 from node import device as devices
 from node.settings import Settings
 from tests.support import builders as a
@@ -55,6 +55,27 @@ def test_an_enrolled_device_refuses_another_fleet(tmp_path):
     (tmp_path / devices.CERTIFICATE).write_text("pem")
     with pytest.raises(ConfigError, match="this device is in 'shop'"):
         opened(tmp_path, join("other"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 80, b"shop", b"shop sha256:", None])
+@pytest.mark.parametrize("file", [None, join(), join("other")])
+def test_a_member_that_forgot_its_fleet_is_damaged(tmp_path, content, file):
+    """It is no blank device, and no join file may say whose it was."""
+    opened(tmp_path, join())
+    (tmp_path / devices.CERTIFICATE).write_text("pem")
+    (tmp_path / devices.ANCHOR).unlink()
+    if content is not None:
+        (tmp_path / devices.ANCHOR).write_bytes(content)
+    with pytest.raises(Damaged, match="which fleet"):
+        opened(tmp_path, file)
+
+
+def test_before_it_is_a_member_a_join_file_mends_that(tmp_path):
+    """Nothing is lost but the keys' first use."""
+    first = opened(tmp_path, join())
+    (tmp_path / devices.ANCHOR).write_bytes(b"\0" * 80)
+    again = opened(tmp_path, join())
+    assert again.identity.device == first.identity.device
 
 
 def test_two_daemons_do_not_share_a_folder(tmp_path):

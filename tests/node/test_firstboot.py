@@ -62,6 +62,16 @@ def test_a_card_that_is_not_there_is_said(tmp_path):
     assert note(tmp_path) == firstboot.NO_CARD
 
 
+def test_a_card_that_fails_when_touched_stops_nothing(root):
+    """A worn-out card answers with EIO, and a device without a name is nobody."""
+
+    def fails(_):
+        raise OSError(5, "Input/output error")
+
+    assert firstboot.NAME.fullmatch(firstboot.prepare(root, fails))
+    assert note(root) == firstboot.NO_CARD
+
+
 def test_a_name_comes_from_the_hardware_and_stays(root):
     """A network card found late, or exchanged, does not rename a device."""
     serial = root / "sys/class/dmi/id/product_serial"
