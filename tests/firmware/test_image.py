@@ -199,6 +199,7 @@ def test_memory_is_left_for_work(shop: Shop) -> None:
     assert used <= MEMORY_MAX
 
 
+@long
 def test_a_quiet_device_hardly_writes(shop: Shop) -> None:
     """Flash wears by what is written: ten minutes of the disk's own count."""
     shop.inside(0, "sync")  # what the tests before this one wrote is not idleness
@@ -252,6 +253,26 @@ def test_without_a_hub_everything_starts_again(shop: Shop) -> None:
 
 
 @long
+def test_damaged_state_is_kept_aside(shop: Shop) -> None:
+    """The device starts anew, and waits: its voucher was for three devices."""
+    shop.wipe(0, "tutti-state")
+    shop.guests[0].start()
+    said = shop.guests[0].wait_for("no join file on the card", firmware.JOINS_WITHIN)
+    assert "keeping it as tutti-damaged" in said
+    labels = shop.inside(0, "ls /dev/disk/by-partlabel")
+    assert {"tutti-damaged", "tutti-state"} <= set(labels.split())
+
+
+@long
+def test_a_card_that_cannot_be_read_stops_nothing(shop: Shop) -> None:
+    """The console says what is wrong with it."""
+    shop.wipe(0, "TUTTI")
+    shop.guests[0].start()
+    shop.guests[0].wait_for("TUTTI cannot be read", firmware.JOINS_WITHIN)
+    wait(lambda: shop.code(0, "true") == 0, "it is on the network", within=300)
+
+
+@long
 def test_without_dhcp_or_time_a_device_finds_its_hub(shop: Shop) -> None:
     """Link-local addresses and mDNS are enough, where the hub has such an address.
 
@@ -270,23 +291,3 @@ def test_without_dhcp_or_time_a_device_finds_its_hub(shop: Shop) -> None:
     guest.start()
     guest.wait_for("is enrolled at https://169.254.77.2:", firmware.JOINS_WITHIN)
     guest.kill()
-
-
-@long
-def test_damaged_state_is_kept_aside(shop: Shop) -> None:
-    """The device starts anew, and waits: its voucher was for three devices."""
-    shop.wipe(0, "tutti-state")
-    shop.guests[0].start()
-    said = shop.guests[0].wait_for("no join file on the card", firmware.JOINS_WITHIN)
-    assert "keeping it as tutti-damaged" in said
-    labels = shop.inside(0, "ls /dev/disk/by-partlabel")
-    assert {"tutti-damaged", "tutti-state"} <= set(labels.split())
-
-
-@long
-def test_a_card_that_cannot_be_read_stops_nothing(shop: Shop) -> None:
-    """The console says what is wrong with it."""
-    shop.wipe(0, "TUTTI")
-    shop.guests[0].start()
-    shop.guests[0].wait_for("TUTTI cannot be read", firmware.JOINS_WITHIN)
-    wait(lambda: shop.code(0, "true") == 0, "it is on the network", within=300)
