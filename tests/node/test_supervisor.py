@@ -54,7 +54,9 @@ def test_an_abstract_socket_is_found():
 def test_nobody_listening_is_no_fault(tmp_path):
     """A daemon started by hand, or a supervisor that just went."""
     supervisor.tell("READY=1", environment={})
-    supervisor.tell("READY=1", environment={supervisor.SOCKET: str(tmp_path / "no")})
+    gone = tmp_path / "no"
+    supervisor.tell("READY=1", environment={supervisor.SOCKET: str(gone)})
+    assert not gone.exists()
 
 
 @pytest.mark.parametrize(
