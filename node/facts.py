@@ -30,19 +30,6 @@ ARCHITECTURES = {
 cannot run the other's programs (as `edge.ctl.registry` signs it)."""
 KIB = 1024
 HERE = Path("/")
-DEVICE_PATTERNS = (
-    "video*",
-    "ttyUSB*",
-    "ttyACM*",
-    "ttyAMA*",
-    "i2c-*",
-    "spidev*",
-    "gpiochip*",
-    "dri/renderD*",
-    "snd/pcm*",
-    "kvm",
-)
-"""Device nodes people pass to containers, below /dev."""
 DEVICES_MAX = 256  # what a document carries; a device with more has a driver at fault
 LISTEN, UDP_BOUND = "0A", "07"  # states in /proc/net/tcp and udp (net/tcp_states.h)
 SOCKET_TABLES: tuple[tuple[str, Protocol, str], ...] = (
@@ -64,7 +51,7 @@ def architecture(machine: str | None = None) -> str:
     return ARCHITECTURES.get(word, word)
 
 
-def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -> Facts:
+def read(store: Path, ours: Iterable[Port] = ()) -> Facts:
     """Return the facts of this device; ``ours`` are host ports of our own containers.
 
     ``store`` is where images are kept. Raises `RuntimeFailure` if that is unreadable.
@@ -79,7 +66,7 @@ def read(store: Path, ours: Iterable[Port] = (), devices: Path = Path("/dev")) -
         serial=hardware.serial(HERE),
         cameras=hardware.cameras(HERE),
         disk_total=space.disk_total,
-        devices=_devices(devices),
+        devices=hardware.devices(HERE)[:DEVICES_MAX],
         ports=taken_ports(Path("/proc/net"), ours, listeners.tcp()),
     )
 
@@ -152,11 +139,6 @@ def taken_ports(
         for number, protocol in left
         if number
     )
-
-
-def _devices(folder: Path) -> tuple[str, ...]:
-    found = {str(path) for pattern in DEVICE_PATTERNS for path in folder.glob(pattern)}
-    return tuple(sorted(found)[:DEVICES_MAX])
 
 
 def _text(path: Path) -> str:

@@ -3,11 +3,21 @@
 Nothing here is proof of anything: whoever owns a device can make it say what they like.
 """
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 MODEL_FILES = ("proc/device-tree/model", "sys/class/dmi/id/product_name")
 SERIAL_FILES = ("proc/device-tree/serial-number", "sys/class/dmi/id/product_serial")
 TEXT_MAX = 256
+DEVICE = re.compile(
+    r"(video[0-9]+|tty(USB|ACM|AMA)[0-9]+|i2c-[0-9]+|spidev[0-9.]+|gpiochip[0-9]+"
+    r"|(dri/)?renderD[0-9]+|(snd/)?pcm[0-9A-Za-z]+|kvm)"
+)
+"""Device nodes people pass to containers, below /dev: as the kernel names the device,
+or with the folder its node is in."""
+NODE = "DEVNAME="
+"""Begins the line of a device's uevent that says where its node is, below /dev."""
 ETHERNET = "1"
 """ARPHRD_ETHER (if_arp.h): wireless cards say it as well."""
 MEANINGLESS = frozenset(
@@ -57,6 +67,34 @@ def cameras(root: Path) -> int:
     """Return how many devices take pictures; each has several nodes, one index 0."""
     nodes = (root / "sys/class/video4linux").glob("*/index")
     return sum(text(each) == "0" for each in nodes)
+
+
+def devices(root: Path) -> tuple[str, ...]:
+    """Return the nodes of devices that people pass to containers, sorted.
+
+    From the kernel's list, not from /dev: our unit has a /dev of its own without any.
+    """
+    found: set[str] = set()
+    with suppress(OSError):  # no sysfs
+        for device in (root / "sys/dev/char").iterdir():
+            # Most are terminals and cost no more than this.
+            if DEVICE.fullmatch(_kernel_name(device)):
+                found.add(_node(device))
+    return tuple(sorted(f"/dev/{node}" for node in found if node))
+
+
+def _kernel_name(device: Path) -> str:
+    try:
+        return device.readlink().name
+    except OSError:
+        return ""
+
+
+def _node(device: Path) -> str:
+    """Return where a device's node is below /dev: perhaps in a folder."""
+    lines = text(device / "uevent").splitlines()
+    node = next((each[len(NODE) :] for each in lines if each.startswith(NODE)), "")
+    return node if DEVICE.fullmatch(node) else ""
 
 
 def text(path: Path) -> str:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from edge.errors import RuntimeFailure
 from edge.model import Port
-from node import facts
+from node import facts, hardware
 from tests.support import builders as a
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr
@@ -60,12 +60,9 @@ def test_our_own_ports_are_not_told_as_taken(tmp_path):
     assert set(again).isdisjoint(taken)
 
 
-def test_devices_are_those_people_pass_to_containers(tmp_path):
-    """Serial lines, cameras; not every node there is."""
-    for name in ("ttyUSB0", "video0", "null", "sda"):
-        (tmp_path / name).touch()
-    found = facts.read(tmp_path, devices=tmp_path).devices
-    assert found == (str(tmp_path / "ttyUSB0"), str(tmp_path / "video0"))
+def test_devices_are_the_kernel_s(tmp_path):
+    """Which of them count: `tests/node/test_hardware.py`."""
+    assert facts.read(tmp_path).devices == hardware.devices(Path("/"))
 
 
 def test_a_store_that_is_not_there_is_a_temporary_failure():

@@ -53,10 +53,49 @@ def test_a_camera_with_two_nodes_is_one(tmp_path):
     assert hardware.cameras(tmp_path) == 2
 
 
+def add_device(root, number, name, node):
+    """Add a character device as the kernel lists it."""
+    put(root, f"sys/devices/any/{name}/uevent", f"MAJOR=1\nDEVNAME={node}\n")
+    link = root / "sys/dev/char" / number
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(f"../../devices/any/{name}")
+
+
+def test_devices_are_those_people_pass_to_containers(tmp_path):
+    """Serial lines, cameras, chips with pins; not every device there is."""
+    add_device(tmp_path, "188:0", "ttyUSB0", "ttyUSB0")
+    add_device(tmp_path, "254:0", "gpiochip0", "gpiochip0")
+    add_device(tmp_path, "226:128", "renderD128", "dri/renderD128")
+    add_device(tmp_path, "116:2", "pcmC0D0p", "snd/pcmC0D0p")
+    add_device(tmp_path, "1:3", "null", "null")
+    assert hardware.devices(tmp_path) == (
+        "/dev/dri/renderD128",
+        "/dev/gpiochip0",
+        "/dev/snd/pcmC0D0p",
+        "/dev/ttyUSB0",
+    )
+
+
+@pytest.mark.parametrize("node", ["", "../../etc/shadow", "/abs", "kvm/../../x", "sda"])
+def test_a_device_s_node_is_one_of_those(tmp_path, node):
+    """A driver that says something else is not believed."""
+    add_device(tmp_path, "10:232", "kvm", node)
+    assert hardware.devices(tmp_path) == ()
+
+
+def test_a_device_that_goes_while_we_look_is_none(tmp_path):
+    """USB is pulled out at any moment."""
+    link = tmp_path / "sys/dev/char/188:0"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../devices/gone/ttyUSB0")
+    assert hardware.devices(tmp_path) == ()
+
+
 def test_nothing_is_known_of_an_empty_world(tmp_path):
     """A container shows no hardware, and that is no error."""
     assert hardware.model(tmp_path) == hardware.serial(tmp_path) == ""
     assert hardware.cameras(tmp_path) == 0
+    assert hardware.devices(tmp_path) == ()
 
 
 def test_a_file_without_end_is_cut(tmp_path):
