@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from edge import sealing
+from edge import legible, sealing
 from edge.errors import WireError
 
 ENVELOPE_MAX = 512 * 1024  # twice the largest payload, in base64 and with signatures
@@ -112,8 +112,7 @@ def decode(data: bytes) -> Envelope:
 
 def excerpt(error: Exception) -> str:
     """Return what is wrong, fit for a terminal: a peer may have chosen the words."""
-    said = str(error)[:EXCERPT_MAX]
-    return "".join(each if each.isprintable() else "?" for each in said)
+    return legible.plain(str(error)[:EXCERPT_MAX])
 
 
 def signers(envelope: Envelope) -> frozenset[str]:

@@ -18,13 +18,13 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from edge import documents, envelope, topics
+from edge import legible, topics
 from edge.documents import Report
 from edge.errors import WireError
 from edge.mqtt import Message
 from edge.names import FleetName, NodeName
 from edge.trust import Accepted, Known, Refused, judge
-from hub import beats, messages, recovery, registry, staging, takeovers
+from hub import beats, messages, recovery, registry, staging, strangers, takeovers
 from hub.fleet import Presence
 from hub.limits import Buckets, Rate
 from hub.records import Event
@@ -203,7 +203,7 @@ class Hearing:
         self.counters[f"report: {refused.reason}"] += 1
         if refused.reason not in OVERTAKEN or refused.kind != "report":
             return NOTHING
-        report = _opened(message.payload)
+        report = strangers.report_in(message.payload)
         newest = state.heard.get(report.device) if report else None
         if report is None or newest is None or report.device in state.alarms:
             return NOTHING
@@ -239,12 +239,12 @@ class Hearing:
             said = _decoded(message.payload, EVENT_MAX, _Event)
         except WireError:
             return self._refuse("event", "malformed")
-        subject = f"{node} {printable(said.subject)}".rstrip()
+        subject = f"{node} {legible.plain(said.subject)}".rstrip()
         event = Event(
             at=now,
-            kind=printable(said.kind),
+            kind=legible.plain(said.kind),
             subject=subject,
-            text=printable(said.text),
+            text=legible.plain(said.text),
         )
         return Effects(events=(event,))
 
@@ -267,21 +267,6 @@ class Hearing:
         known = leaf if leaf in {"report", "status", "event"} else "message"
         self.counters[f"{known}: {reason}"] += 1
         return NOTHING
-
-
-def printable(text: str) -> str:
-    """Return text that a terminal shows and does not obey."""
-    return "".join(each if each.isprintable() else "?" for each in text)
-
-
-def _opened(data: bytes) -> Report | None:
-    """Return a report whose signature was checked already."""
-    try:
-        sealed = envelope.decode(data)
-        document = documents.parse(sealed.payload_type, sealed.body)
-    except WireError:
-        return None
-    return document if isinstance(document, Report) else None
 
 
 def _decoded(payload: bytes, most: int, shape: type[Shape]) -> Shape:

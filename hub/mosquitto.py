@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge import connection, dial, files
+from edge import connection, dial, files, legible
 from edge.connection import Connection
 from edge.dial import Judge
 from edge.errors import ConfigError, StoreError, Unreachable
@@ -208,7 +208,7 @@ class Mosquitto:
         self._say(line)
 
     def _say(self, line: str) -> None:
-        clean = "".join(c if c.isprintable() else "?" for c in line[:LINE_MAX])
+        clean = legible.plain(line[:LINE_MAX])
         self.lines.append(clean)
         self._log(clean)
 

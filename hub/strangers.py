@@ -42,7 +42,7 @@ class Strangers:
         """Ask a device that reports under an unknown name; return whether we do."""
         if now < self.doubted.get(node, 0.0) or self._is_full(node):
             return False
-        report = _report(message.payload)
+        report = report_in(message.payload)
         if report is None or report.node != node or not _streams(report):
             return False
         before = self.waiting.get(node)
@@ -80,8 +80,8 @@ class Strangers:
         return node not in self.waiting and len(self.waiting) >= STRANGERS_MAX
 
 
-def _report(data: bytes) -> Report | None:
-    """Return what a message says, whoever signed it."""
+def report_in(data: bytes) -> Report | None:
+    """Return the report in a message, None for anything else; signatures unchecked."""
     try:
         sealed = envelope.decode(data)
         document = documents.parse(sealed.payload_type, sealed.body)

@@ -18,7 +18,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
-from node import legible
+from edge import legible
 
 LOOK_EVERY = 3.0
 """Seconds; a look costs three small reads."""

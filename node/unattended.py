@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import files
+from edge import files, legible
 from edge.errors import (
     ConfigError,
     Damaged,
@@ -24,7 +24,7 @@ from edge.errors import (
 from edge.joinfile import JoinFile
 from edge.names import LABEL_MAX
 from node import device as devices
-from node import enrol, hubs, legible, supervisor
+from node import enrol, hubs, supervisor
 from node.device import Device
 from node.settings import Settings
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from edge.ctl import terminal
-from edge.ctl.legible import plain
+from edge.legible import plain
 
 Report = Callable[[str, float], None]
 STEPS = 1000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TextIO
 
 from edge.ctl import terminal
-from edge.ctl.legible import plain
+from edge.legible import plain
 
 UP, CLEAR = "\x1b[{}F", "\x1b[J"
 MARGIN = 1  # lines of the screen left for the prompt

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from edge.ctl.legible import plain
 from edge.ctl.plan import Plan
 from edge.ctl.shapes import Event, NodeRow, ReplicaRow
+from edge.legible import plain
 
 PS_FIELDS = (
     "deployment",

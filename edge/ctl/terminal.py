@@ -1,11 +1,11 @@
 """Say things at a terminal: data to stdout, everything for people to stderr.
 
-Only plain text gets there (`edge.ctl.legible`).
+Only plain text gets there (`edge.legible`).
 """
 
 import click
 
-from edge.ctl.legible import plain
+from edge.legible import plain
 
 
 def show(text: str) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 import click
 
 from edge.ctl import bar, terminal
-from edge.ctl.legible import plain
 from edge.errors import LabError
 from edge.image import disk, gpt, machine, packing
 from edge.image.machine import Hardware
 from edge.image.run import OFF_WITHIN, Guest
 from edge.lab import guests, layout, state
 from edge.lab.guests import Cable
+from edge.legible import plain
 
 MOST = 16
 LOOK_EVERY = 0.2

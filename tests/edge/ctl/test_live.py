@@ -2,7 +2,8 @@
 
 import io
 
-from edge.ctl import legible, live
+from edge import legible
+from edge.ctl import live
 from edge.ctl.live import Log, Screen
 
 

@@ -1,6 +1,7 @@
 """Programs and people are each told where they listen."""
 
-from edge.ctl import legible, terminal
+from edge import legible
+from edge.ctl import terminal
 
 
 def test_data_and_sentences_go_their_own_ways(capsys):
