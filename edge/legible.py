@@ -3,7 +3,7 @@
 What a hub, a device, a registry or a stranger wrote may hold bytes that move the
 cursor, colour the screen or turn text around, and so make a terminal show what is not
 so: a second fingerprint, which an operator then approves. It may order systemd about,
-or look like a line of ours in a log. Standard library only: a device's console is small.
+or look like a line of ours in a log. Standard library only: a console stays small.
 """
 
 INSTEAD = "�"
