@@ -85,7 +85,7 @@ sim-quiet SEEDS="10" *ARGS:
 image-smoke *ARGS:
     {{ root }} pytest -p no:cacheprovider -s -x -m "not long" {{ ARGS }} tests/firmware
 
-# two devices from one image: power cuts, no hub, damaged disks, ten idle minutes
+# two devices from one image: power cuts, no hub, damaged disks, idle minutes
 image-test *ARGS:
     {{ root }} pytest -p no:cacheprovider -s -x {{ ARGS }} tests/firmware
 

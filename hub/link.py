@@ -23,8 +23,9 @@ from hub.publisher import Publisher
 from hub.settings import Settings
 
 BROKER_FOLDER = "broker"
-BEACON_EVERY = 600.0
-"""Seconds between the hub's words that what it published is fresh."""
+BEACON_EVERY = 1800.0
+"""Seconds between the hub's words that what it published is fresh. A device stores each
+of them, which writes 200 kB to its flash; an idle one writes nothing else."""
 KEEPALIVE = 10
 """Seconds; a broker that lost its power says nothing, and this is how long the hub
 takes to find out, twice at most. Devices, who pay for each ping, wait longer."""

@@ -15,9 +15,6 @@ TIME = "systemd/timesyncd.conf.d/tutti.conf"
 WIFI = "tutti/wpa/wpa_supplicant-wlan0.conf"
 REGISTRIES = "tutti/registries.conf"
 SETTINGS = "tutti/node.toml"
-RESYNC_EVERY = 900
-"""Seconds between looks at all containers when nothing happened. Each has Podman write
-100 kB of locks and indexes: at the daemon's own 300 s, more than a MB an hour."""
 PASSPHRASE_ROUNDS = 4096  # PBKDF2 as WPA2 has it (IEEE 802.11, annex J.4)
 PASSPHRASE_BYTES = 32
 
@@ -28,7 +25,7 @@ def render(network: NetworkFile, name: str) -> Mapping[str, str]:
     Settings and registries are always there: others point to them.
     """
     found = {
-        SETTINGS: f"name = {json.dumps(name)}\nresync_every = {RESYNC_EVERY}\n",
+        SETTINGS: f"name = {json.dumps(name)}\n",
         REGISTRIES: "".join(map(_registry, network.insecure_registries)),
     }
     if network.ntp:

@@ -24,8 +24,7 @@ def test_an_empty_card_is_a_good_card(root):
     """DHCP, and a name of its own."""
     name = firstboot.prepare(root, Path.is_dir)
     assert firstboot.NAME.fullmatch(name)
-    settings = (root / "run" / hostfiles.SETTINGS).read_text()
-    assert settings.startswith(f'name = "{name}"\n')
+    assert (root / "run" / hostfiles.SETTINGS).read_text() == f'name = "{name}"\n'
     assert note(root) == ""
 
 

@@ -11,7 +11,7 @@ PLAIN = hostfiles.render(NetworkFile(), "till-7")
 def test_a_device_without_wishes_has_a_name_and_no_exceptions():
     """Both files are there always: settings and a symlink point to them."""
     assert dict(PLAIN) == {
-        hostfiles.SETTINGS: 'name = "till-7"\nresync_every = 900\n',
+        hostfiles.SETTINGS: 'name = "till-7"\n',
         hostfiles.REGISTRIES: "",
     }
 
