@@ -22,13 +22,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge import envelope
+from edge.bucket import Rate
 from edge.errors import RequestError, StoreError
 from edge.names import is_name
 from hub import exchange, openapi, registry, rollout_rows, rows
 from hub.desk import Desk
 from hub.exchange import JSON, NOT_FOUND
 from hub.intake import FORBIDDEN, STATUSES
-from hub.limits import WAIT_MAX, Buckets, Rate
+from hub.limits import WAIT_MAX, Buckets
 from hub.reads import Poll
 from hub.sessions import RANDOM_BYTES, TOKEN_FOR, Sessions
 

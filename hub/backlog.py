@@ -8,8 +8,9 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from edge.bucket import Rate
 from edge.trust import Refused
-from hub.limits import Buckets, Rate
+from hub.limits import Buckets
 from hub.records import Batch, Event, ReportRow
 
 EVENTS_MAX = 2_000

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from edge import legible, topics
+from edge.bucket import Rate
 from edge.documents import Report
 from edge.errors import WireError
 from edge.mqtt import Message
@@ -26,7 +27,7 @@ from edge.names import FleetName, NodeName
 from edge.trust import Accepted, Known, Refused, judge
 from hub import beats, messages, recovery, registry, staging, strangers, takeovers
 from hub.fleet import Presence
-from hub.limits import Buckets, Rate
+from hub.limits import Buckets
 from hub.records import Event
 from hub.state import State
 

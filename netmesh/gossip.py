@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from edge.bucket import Bucket, Rate
 from netmesh import wire
 from netmesh.cipher import Cipher
 from netmesh.wire import Gossip, Rumour, Suspicion
 
 KEYS_MAX = 256  # rumours of one device, ended ones included
-RATE, BURST = 20.0, 300.0  # rumours a second of one device, and at once
+RATE = Rate(burst=300.0, per_second=20.0)
+"""Rumours of one device."""
 SENDS = 3  # times log2 of the site's size that each piece of news is sent
 BEAT, LEAVING = "beat", "leaving"
 """Keys of our own; slots have a slash."""
@@ -31,8 +33,7 @@ class Feed:
 
     rumours: dict[str, Rumour] = field(default_factory=dict)
     digest: int = 0
-    tokens: float = BURST
-    filled_at: float = 0.0
+    bucket: Bucket = field(default_factory=lambda: Bucket(RATE))
 
     def put(self, rumour: Rumour) -> None:
         """Keep a rumour in the place of the one before."""
@@ -56,15 +57,6 @@ class Feed:
         if not ended:
             return False
         self.drop(min(ended, key=lambda each: each.sequence).key)
-        return True
-
-    def takes_one(self, now: float) -> bool:
-        """Return whether its device may say one more thing now."""
-        self.tokens = min(BURST, self.tokens + RATE * (now - self.filled_at))
-        self.filled_at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
         return True
 
 
@@ -116,7 +108,7 @@ class Rumours:
         known = feed.rumours.get(rumour.key)
         if known is not None and known.sequence >= rumour.sequence:
             return False
-        if not feed.takes_one(now) or not self._is_signed(device, rumour):
+        if not feed.bucket.take(now) or not self._is_signed(device, rumour):
             return False
         if device == self.me:
             self._heal(rumour, now)

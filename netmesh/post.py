@@ -114,7 +114,7 @@ class Post:
         is_first = sender.session.theirs != header.session
         if not sender.session.is_fresh(header.session, header.count):
             return self._refuse("replayed")
-        if not sender.session.may_pass(now):  # last: replays cost the sender nothing
+        if not sender.session.bucket.take(now):  # last: replays cost the sender nothing
             return self._refuse("flood")
         return Letter(sender=sender, plain=plain, route=route, is_first=is_first)
 

@@ -7,9 +7,12 @@ before. What is recorded on the wire is worth nothing later.
 
 from dataclasses import dataclass, field
 
+from edge.bucket import Bucket, Rate
+
 WINDOW = 64  # datagrams that may overtake each other (RFC 6479 calls it so)
 PAST_MAX = 256  # sessions of a device that are over; none may come back
-RATE, BURST = 150.0, 300.0  # datagrams a second of one device, and at once
+RATE = Rate(burst=300.0, per_second=150.0)
+"""Datagrams of one device."""
 
 
 @dataclass(slots=True)
@@ -22,17 +25,8 @@ class Session:
     seen: int = 0
     """A bit for each of the last `WINDOW` counters, the highest in bit 0."""
     past: list[bytes] = field(default_factory=list)
-    tokens: float = BURST
-    filled_at: float = 0.0
-
-    def may_pass(self, now: float) -> bool:
-        """Return whether the device sends no more than it should."""
-        self.tokens = min(BURST, self.tokens + RATE * (now - self.filled_at))
-        self.filled_at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
+    bucket: Bucket = field(default_factory=lambda: Bucket(RATE))
+    """What the device may still send: no more than it should."""
 
     def is_fresh(self, session: bytes, count: int) -> bool:
         """Return whether a datagram meant for us was not seen before; note it."""

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from edge import documents, envelope
+from edge.bucket import Rate
 from edge.documents import Session
 from edge.errors import StoreError
 from hub import api
 from hub.api import Api, Word
 from hub.desk import Desk
-from hub.limits import Rate
 from hub.records import Batch
 from tests.support import asgi, builders, desks
 from tests.support.asgi import Answer

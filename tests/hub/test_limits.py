@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.limits import SENDERS_MAX, Buckets, Rate
+from edge.bucket import Rate
+from hub.limits import SENDERS_MAX, Buckets
 
 
 def test_a_burst_passes_and_then_a_trickle() -> None:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netmesh.sessions import BURST, WINDOW, Session
+from netmesh.sessions import RATE, WINDOW, Session
 
 A, B = b"session-", b"session+"
 
@@ -40,6 +40,6 @@ def test_a_session_that_is_over_never_comes_back():
 def test_a_device_may_send_so_much_and_no_more():
     """A device may send so much and no more."""
     session = Session()
-    passed = sum(session.may_pass(1.0) for _ in range(10_000))
-    assert passed <= BURST
-    assert session.may_pass(2.0)
+    passed = sum(session.bucket.take(1.0) for _ in range(10_000))
+    assert passed <= RATE.burst
+    assert session.bucket.take(2.0)
