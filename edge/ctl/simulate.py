@@ -11,13 +11,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from edge import files, manifest
-from edge.ctl import playback, render, terminal
-from edge.ctl.exits import not_found
+from edge import manifest
+from edge.ctl import playback, render, terminal, texts
 from edge.ctl.options import DURATION, Chosen, shared
 from edge.ctl.playback import SETTLED, Story
 from edge.ctl.voters import INITIAL_MAX
-from edge.errors import ConfigError, ManifestError
+from edge.errors import ConfigError
 from edge.manifest import Manifest
 from edge.model import Workload
 from edge.sim import faults, fleet, mishaps
@@ -29,7 +28,6 @@ ROLLOUT = (
     "edgectl: rollouts are not played: this is the manifest as if it ran everywhere"
     " already"
 )
-MANIFEST_MAX = 1024 * 1024  # bytes
 DEVICES_MAX = 100
 FAULTS = (
     ("kill", "NODE@TIME", "A power cut."),
@@ -70,7 +68,7 @@ def _with_faults(command: click.Command) -> click.Command:
 def simulate(chosen: Chosen, /, *, file: Path, **asked: object) -> None:
     """Play MANIFEST on invented devices, and tell what happens when they fail."""
     given = msgspec.convert(asked, Asked)
-    written = _read(file)
+    written = texts.manifest_in(file)
     if written.rollout is not None:
         terminal.tell(ROLLOUT)
     story = _play(scenario(written, given))
@@ -128,18 +126,6 @@ def _play(asked: Scenario) -> Story:
     whole = int(asked.lasts)
     with click.progressbar(length=whole, label="playing", file=sys.stderr) as bar:
         return playback.play(asked, lambda seconds: bar.update(round(seconds)))
-
-
-def _read(file: Path) -> Manifest:
-    content = files.read(file, at_most=MANIFEST_MAX)
-    if content is None:
-        raise not_found(f"cannot simulate {file}: there is no such file")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        problem = f"cannot read {file}: it is not UTF-8 text ({error.reason})"
-        raise ManifestError(problem) from error
-    return manifest.parse(text, file=str(file))
 
 
 def _workloads(written: Manifest) -> tuple[Workload, ...]:

@@ -4,8 +4,17 @@ from pathlib import Path
 
 import click
 
-from edge import files, manifest
-from edge.ctl import delivery, drafting, follow, registry, render, staging, terminal
+from edge import manifest
+from edge.ctl import (
+    delivery,
+    drafting,
+    follow,
+    registry,
+    render,
+    staging,
+    terminal,
+    texts,
+)
 from edge.ctl.drafting import Content, Draft
 from edge.ctl.exits import not_found
 from edge.ctl.fleet import Fleet, open_fleet
@@ -15,8 +24,6 @@ from edge.documents import Tombstone
 from edge.errors import ManifestError
 from edge.manifest import Manifest
 from edge.model import Image, Workload
-
-MANIFEST_MAX = 1024 * 1024  # bytes read; the parser's own limit is lower and says so
 
 
 @click.command()
@@ -90,7 +97,7 @@ def delete(chosen: Chosen, name: str, timeout: float) -> None:
 
 def drafted(opened: Fleet, file: Path, *, is_dry: bool, is_yes: bool = False) -> Draft:
     """Read, resolve and place a manifest; the registry and the hub work meanwhile."""
-    written = _read(file)
+    written = texts.manifest_in(file)
     names = manifest.images(written)
     asking = registry.Asking(
         [(name, manifest.reference(name)) for name in names],
@@ -105,18 +112,6 @@ def drafted(opened: Fleet, file: Path, *, is_dry: bool, is_yes: bool = False) ->
         refused=lambda found: manifest.port_error(written, *found),
     )
     return drafting.draft(opened, content, rows, is_dry=is_dry, is_yes=is_yes)
-
-
-def _read(file: Path) -> Manifest:
-    content = files.read(file, at_most=MANIFEST_MAX)
-    if content is None:
-        raise not_found(f"cannot deploy {file}: there is no such file")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        problem = f"cannot read {file}: it is not UTF-8 text ({error.reason})"
-        raise ManifestError(problem) from error
-    return manifest.parse(text, file=str(file))
 
 
 def _resolved(written: Manifest, answer: Resolved) -> tuple[Workload, ...]:

@@ -9,11 +9,9 @@ from pathlib import Path
 import click
 
 import edge
-from edge import files
-from edge.ctl import bar, render, terminal, web
+from edge.ctl import bar, render, terminal, texts, web
 from edge.ctl.commands.image_flash import flash_image
 from edge.ctl.commands.image_run import run
-from edge.ctl.exits import not_found
 from edge.ctl.fleet import PORT
 from edge.ctl.options import Chosen, shared
 from edge.errors import ConfigError
@@ -147,20 +145,8 @@ def terms(made: Card) -> str:
 
 
 def text_of(path: Path | None, at_most: int) -> str:
-    """Return the text of a file that was named, "" when none was.
-
-    Raises:
-        EdgeError: it is not there, too large or no text.
-    """
-    if path is None:
-        return ""
-    content = files.read(path, at_most=at_most)
-    if content is None:
-        raise not_found(f"cannot read {path}: there is no such file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
+    """Return the text of a file that was named, "" when none was."""
+    return texts.read(path, at_most) if path else ""
 
 
 def addresses(hubs: tuple[str, ...]) -> tuple[str, ...]:
