@@ -6,8 +6,11 @@ them is believed unless it is signed or, for a certificate, useless to anyone el
 """
 
 import http.client
+import socket
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +20,10 @@ from edge import envelope
 from edge.errors import RequestError, TrustError, Unreachable, WireError
 
 TIMEOUT = 10.0
-"""Seconds for one call; a small board needs about one for the TLS handshake."""
+"""Seconds of silence; a small board needs about one for the TLS handshake."""
+CALL_MAX = 60.0
+"""Seconds for one call, however busy the other side is: enrolment makes two, and a
+supervisor waits three minutes for a sign of life."""
 ANSWER_MAX = 2 * envelope.BUNDLE_MAX
 PORT = 8443
 Judge = Callable[[Mapping[str, object]], None]
@@ -69,27 +75,53 @@ class HubApi:
         return results[0].certificate
 
     def _call(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        connection = http.client.HTTPSConnection(
-            self._host, self._port, timeout=TIMEOUT, context=self._context
-        )
         try:
-            connection.connect()
-            self._look_at(connection)
-            headers = {"Content-Type": "application/json"} if body else {}
-            connection.request(method, path, body=body, headers=headers)
-            response = connection.getresponse()
-            return response.status, _capped(response.read(ANSWER_MAX + 1))
+            raw = socket.create_connection((self._host, self._port), TIMEOUT)
+            with raw, _cut_off(raw):
+                return self._exchange(raw, method, path, body)
         except ssl.SSLCertVerificationError as error:
             problem = f"cannot trust {self.url}: {error.verify_message}"
             raise TrustError("certificate-chain", problem) from error
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"cannot reach the hub at {self.url}: {error}") from error
-        finally:
-            connection.close()
 
-    def _look_at(self, connection: http.client.HTTPSConnection) -> None:
-        if self._judge is not None and isinstance(connection.sock, ssl.SSLSocket):
-            self._judge(connection.sock.getpeercert() or {})
+    def _exchange(
+        self, raw: socket.socket, method: str, path: str, body: bytes | None
+    ) -> tuple[int, bytes]:
+        with self._context.wrap_socket(raw, server_hostname=self._host) as secure:
+            if self._judge is not None:
+                self._judge(secure.getpeercert() or {})
+            connection = http.client.HTTPConnection(self._host, self._port)
+            connection.sock = secure
+            headers = {"Content-Type": "application/json"} if body else {}
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            return response.status, _capped(response.read(ANSWER_MAX + 1))
+
+
+@contextmanager
+def _cut_off(raw: socket.socket) -> Iterator[None]:
+    """End a connection in time: who sends a byte now and then is never silent."""
+    handle = raw.dup()  # TLS takes the other one over
+    is_late = threading.Event()
+
+    def cut() -> None:
+        is_late.set()
+        with suppress(OSError):  # it has ended meanwhile
+            handle.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(CALL_MAX, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if is_late.is_set():
+            raise TimeoutError(f"no whole answer in {CALL_MAX:.0f} s") from error
+        raise
+    finally:
+        timer.cancel()
+        handle.close()
 
 
 def _capped(content: bytes) -> bytes:
