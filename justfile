@@ -90,9 +90,16 @@ image-test *ARGS:
     {{ root }} pytest -p no:cacheprovider -s -x {{ ARGS }} tests/firmware
 
 # the arm64 image, built and booted by emulation: by hand, about 20 minutes
-image-test-arm64 *ARGS:
+image-test-arm64 *ARGS: _emulation
     {{ root }} env TUTTI_RECIPE=debian-arm64 pytest -p no:cacheprovider -s -x \
         -m "not long and not work" {{ ARGS }} tests/firmware
+
+# what systemd does at its start where it is running
+[private]
+_emulation:
+    test -e /proc/sys/fs/binfmt_misc/qemu-aarch64 || {{ root }} sh -ec \
+        'mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; \
+        /usr/lib/systemd/systemd-binfmt'
 
 # 100,000 forged, replayed and mutated messages against the real code
 adversary *ARGS:

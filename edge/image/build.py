@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from edge import files
 from edge.errors import ImageError
-from edge.image import packing, stage
+from edge.image import emulation, packing, stage
 from edge.image.assemble import Report, assemble
 from edge.image.card import Card
 from edge.image.parts import Parts, Wishes
@@ -43,6 +43,7 @@ def build(
         ImageError: a program is missing or failed; nothing is left of the work.
     """
     check(output)
+    emulation.check(of.architecture)
     with workshop() as folder:
         (folder / "stage").mkdir()
         parts = stage.stage(of, wishes, folder / "stage", between(report, 0.0, STAGED))

@@ -32,11 +32,11 @@ PACKAGES = {
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-system-aarch64": "qemu-system-arm",
-    "qemu-aarch64-static": "qemu-user-static",
 }
 # The last lines of what a program said; the first ones are how it began.
 SAID_MAX = 2000
 LAST_LINES = 12
+SHOWN_MAX = 80
 
 
 def find(name: str) -> str:
@@ -92,7 +92,10 @@ def call(
                 check=True,
             )
     except subprocess.CalledProcessError as error:
-        said = _tail(error.stderr) or f"exit code {error.returncode}"
+        said = (
+            _words(error.stderr.decode(errors="replace"))
+            or f"exit code {error.returncode}"
+        )
         raise ImageError(f"cannot run {shown(argv)}: {said}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(f"cannot run {shown(argv)}: {error}") from error
@@ -139,15 +142,17 @@ def follow(
             process.terminate()
             raise
     if process.returncode:
-        said = "".join(last).strip()[-SAID_MAX:] or f"exit code {process.returncode}"
+        said = _words("".join(last)) or f"exit code {process.returncode}"
         raise ImageError(f"cannot run {shown(argv)}: {said}")
 
 
 def shown(argv: tuple[str | Path, ...]) -> str:
     """Return a command as a person would type it, shortened."""
     text = shlex.join(map(str, argv))
-    return text if len(text) <= 200 else f"{text[:200]}…"  # noqa: PLR2004 - two lines
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
 
 
-def _tail(said: bytes) -> str:
-    return said.decode(errors="replace").strip()[-SAID_MAX:]
+def _words(said: str) -> str:
+    """Return lines as one: an error of ours is one."""
+    lines = (" ".join(line.split()) for line in said.splitlines())
+    return "; ".join(filter(None, lines))[-SAID_MAX:]

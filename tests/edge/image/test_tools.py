@@ -17,6 +17,12 @@ def test_a_failure_repeats_the_program_s_words() -> None:
         tools.call("sh", "-c", "echo no such lamp >&2; exit 3")
 
 
+def test_an_error_is_one_line() -> None:
+    """Whatever a program breaks its lines with."""
+    with pytest.raises(ImageError, match=r"cannot run sh -c .*: one; two words$"):
+        tools.call("sh", "-c", r"printf 'one\r\n\n two \t words\n' >&2; exit 3")
+
+
 def test_a_silent_failure_gives_its_code() -> None:
     """Better than nothing."""
     with pytest.raises(ImageError, match="cannot run false: exit code 1"):
