@@ -81,10 +81,23 @@ class Shop:
 
     def end(self, process: str) -> None:
         """Kill one of the lab's processes: ``dhcp``, ``hub.edge-hub``."""
+        os.kill(self._pid(process), signal.SIGKILL)
+
+    @contextmanager
+    def paused(self, process: str) -> Iterator[None]:
+        """Let one of the lab's processes stand still: it takes calls, says nothing."""
+        pid = self._pid(process)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _pid(self, process: str) -> int:
         made = state.recover(self.lab.name, self.lab.folder / "labs")
         found = processes.recall(made.processes / process)
         assert found is not None, process
-        os.kill(found.pid, signal.SIGKILL)
+        return found.pid
 
     def wipe(self, number: int, label: str) -> None:
         """Cut a device's power, and fill one partition of its disk with zeros."""
