@@ -23,6 +23,8 @@ REGISTRY = re.compile(
     r"(?=.{1,255}$)([A-Za-z0-9.-]+|\[[0-9a-f:]+\](?=:))(:(?P<port>[0-9]{1,5}))?"
 )
 PORT_MAX = 65535
+INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
+"""A card's name as Linux has it (IFNAMSIZ), without networkd's patterns."""
 PREFIX = re.compile(r"[^/]+/[0-9]{1,3}")
 """An address and how many bits its network has: networkd knows no netmasks."""
 SCOPE = "%"
@@ -36,11 +38,15 @@ PASSWORD = re.compile(r"[ -~]{8,63}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ethernet:
-    """A fixed address for the cable; ``address`` with its prefix: 192.168.1.20/24."""
+    """A fixed address for the cable; ``address`` with its prefix: 192.168.1.20/24.
+
+    ``interface`` is the card it is for, "" where there is only one.
+    """
 
     address: str
     gateway: str = ""
     dns: tuple[str, ...] = ()
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +103,7 @@ def _hostname(table: Mapping[str, Any]) -> str:
 
 def _ethernet(value: object) -> Ethernet:
     table = _table(value, "ethernet")
-    _known(table, "ethernet.", "address", "gateway", "dns")
+    _known(table, "ethernet.", "address", "gateway", "dns", "interface")
     address = table.get("address")
     if not _is_interface(address):
         raise _unusable("ethernet.address", f"{address!r}; write 192.168.1.20/24")
@@ -105,7 +111,18 @@ def _ethernet(value: object) -> Ethernet:
     if gateway != "" and not _is_address(gateway):
         raise _unusable("ethernet.gateway", f"{gateway!r}; write an address")
     dns = _list(table, "dns", _is_address, "addresses", place="ethernet.")
-    return Ethernet(address=str(address), gateway=str(gateway), dns=dns)
+    return Ethernet(
+        address=str(address),
+        gateway=str(gateway),
+        dns=dns,
+        interface=_interface(table.get("interface", "")),
+    )
+
+
+def _interface(value: object) -> str:
+    if value == "" or (isinstance(value, str) and INTERFACE.fullmatch(value)):
+        return value
+    raise _unusable("ethernet.interface", f"{value!r}; write a card's name: eth0")
 
 
 def _wifis(value: object) -> tuple[Wifi, ...]:

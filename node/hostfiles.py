@@ -15,6 +15,8 @@ TIME = "systemd/timesyncd.conf.d/tutti.conf"
 WIFI = "tutti/wpa/wpa_supplicant-wlan0.conf"
 REGISTRIES = "tutti/registries.conf"
 SETTINGS = "tutti/node.toml"
+ANY_CABLE = ("Type=ether", "Kind=!*")
+"""Every card: no bridge, tunnel or what containers bring."""
 PASSPHRASE_ROUNDS = 4096  # PBKDF2 as WPA2 has it (IEEE 802.11, annex J.4)
 PASSPHRASE_BYTES = 32
 
@@ -45,8 +47,7 @@ def _registry(location: str) -> str:
 def _ethernet(wanted: Ethernet) -> str:
     lines = [
         "[Match]",
-        "Type=ether",
-        "Kind=!*",
+        *([f"Name={wanted.interface}"] if wanted.interface else ANY_CABLE),
         "",
         "[Network]",
         f"Address={wanted.address}",

@@ -21,6 +21,7 @@ insecure_registries = ["10.90.0.1:5000"]
 address = "192.168.1.20/24"
 gateway = "192.168.1.1"
 dns = ["192.168.1.1", "fd00::1"]
+interface = "enp1s0"
 
 [[wifi]]
 ssid = "shop"
@@ -41,6 +42,7 @@ def test_everything_can_be_said():
             address="192.168.1.20/24",
             gateway="192.168.1.1",
             dns=("192.168.1.1", "fd00::1"),
+            interface="enp1s0",
         ),
         wifi=(Wifi(ssid="shop", password="correct horse"), Wifi(ssid="guests")),
     )
@@ -72,6 +74,11 @@ def test_nothing_has_to_be_said():
         ("[ethernet]\naddress='10.0.0.2/8'\ngateway='x'", "ethernet.gateway: 'x'"),
         ("[ethernet]\naddress='10.0.0.2/8'\ndns=['x']", "ethernet.dns: 'x'"),
         ("[ethernet]\naddress='10.0.0.2/8'\nmtu=9", "ethernet.mtu: unknown"),
+        (
+            "[ethernet]\naddress='10.0.0.2/8'\ninterface='e*'",
+            "ethernet.interface: 'e*'",
+        ),
+        ("[ethernet]\naddress='10.0.0.2/8'\ninterface=0", "ethernet.interface: 0"),
         ("ethernet = 1", "ethernet: write a table"),
         ("wifi = 1", "wifi: write up to"),
         ("[[wifi]]", "wifi.ssid: None"),
@@ -111,13 +118,14 @@ def test_what_is_taken_stays_on_its_line(one, two):
     lists = ("ntp", "insecure_registries")
     texts = [f"{key} = [{', '.join(quoted)}]" for key in lists]
     texts.append(f"[ethernet]\naddress = {quoted[0]}\ngateway = {quoted[1]}")
-    texts.append(f"[ethernet]\naddress = '10.0.0.2/8'\ndns = [{quoted[0]}]")
+    rest = f"dns = [{quoted[0]}]\ninterface = {quoted[1]}"
+    texts.append(f"[ethernet]\naddress = '10.0.0.2/8'\n{rest}")
     for text in texts:
         with suppress(ConfigError):
             found = networkfile.parse(text)
             cable = found.ethernet or Ethernet(address="", dns=())
             words = (*found.ntp, *found.insecure_registries, *cable.dns)
-            for word in (*words, cable.address, cable.gateway):
+            for word in (*words, cable.address, cable.gateway, cable.interface):
                 assert not re.search(r"[\s%=]", word)
 
 

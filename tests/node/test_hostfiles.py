@@ -31,6 +31,18 @@ def test_a_fixed_address_is_networkd_s():
     ]
 
 
+def test_a_fixed_address_is_one_card_s_where_a_card_is_named():
+    """Two cards with one address reach nobody."""
+
+    def matched(interface: str) -> str:
+        wanted = Ethernet(address="10.0.0.2/24", interface=interface)
+        text = hostfiles.render(NetworkFile(ethernet=wanted), "a")[hostfiles.ETHERNET]
+        return text.partition("\n\n")[0]
+
+    assert matched("enp1s0") == "[Match]\nName=enp1s0"
+    assert matched("") == "[Match]\nType=ether\nKind=!*"
+
+
 def test_time_servers_are_timesyncd_s():
     """One line, as timesyncd.conf(5) has it."""
     text = hostfiles.render(NetworkFile(ntp=("a", "b")), "a")[hostfiles.TIME]
