@@ -85,7 +85,8 @@ def _state(note: Mapping[str, str], status: Mapping[str, Any], running: int) -> 
         return STATES.get(note["state"] or "starts", note["state"])
     ready = "ready" if status.get("ready") else "enrolled, waits for an operator's word"
     place = f"{status.get('fleet', '')}/{status.get('site', '')}"
-    return f"{ready} in {place}, {running} replicas, hub {status.get('hub', '')}"
+    work = "1 replica" if running == 1 else f"{running} replicas"
+    return f"{ready} in {place}, {work}, hub {status.get('hub', '')}"
 
 
 def addresses(root: Path) -> list[str]:

@@ -55,6 +55,8 @@ def test_a_member_says_what_it_runs():
     assert "ready in shop/s, 2 replicas, hub connected" in text
     assert "device  d-1" in text
     assert text.endswith("██\r\n")
+    one = console.paint(NOTHING | {"status": status, "running": 1}, "")
+    assert "ready in shop/s, 1 replica, hub" in one
 
 
 def test_a_stranger_s_words_are_no_line_of_ours():
