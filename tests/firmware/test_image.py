@@ -268,7 +268,10 @@ def test_damaged_state_is_kept_aside(shop: Shop) -> None:
 
 @long
 def test_a_card_that_cannot_be_read_stops_nothing(shop: Shop) -> None:
-    """The console says what is wrong with it."""
+    """The console says what is wrong with it.
+
+    Power goes seconds after the state was made anew, the key of its SSH server too.
+    """
     shop.wipe(0, "TUTTI")
     shop.guests[0].start()
     shop.guests[0].wait_for("TUTTI cannot be read", firmware.JOINS_WITHIN)
