@@ -14,7 +14,9 @@ Rules (DESIGN §7):
   that is how the others hear of it. So it is if the other's should stay and may not
   have the slot. When both insist a lot decides; when the winner of the lot is not
   believed either, whoever may yield does.
-- ``strict`` slots follow their lease: while we hold it no claim counts.
+- ``strict`` slots follow their lease: while we hold it no claim counts. One of a
+  higher term makes us raise ours: who heard it would look for the slot elsewhere, long
+  after the claimant gave way.
 """
 
 from collections.abc import Iterable, Mapping
@@ -105,8 +107,10 @@ class Contest:
     def _defend(self, slot: Slot, holding: list[Claim]) -> list[Told]:
         """Decide between our own copy and others'."""
         rivals = [each for each in holding if self._is_heard(each.device)]
-        if not rivals or slot in self.leased:
+        if not rivals:
             return []
+        if slot in self.leased:
+            return self._outbid(slot, rivals)
         movable = self.scene.movable[slot]
         if movable.workload.failover == "strict":
             return self._yield(slot, max(rivals, key=_by_term), "it holds the lease")
@@ -121,8 +125,7 @@ class Contest:
         if other is None:
             return self._keep(slot, rivals)
         if self._is_unproved(slot, other):
-            is_enough = self.tenure.insisted(slot, self.now) >= ENOUGH
-            return [] if is_enough else self._raise(slot, rivals)
+            return self._outbid(slot, rivals)
         return self._yield(slot, other, movable.workload.rejoin)
 
     def _keep(self, slot: Slot, rivals: list[Claim]) -> list[Told]:
@@ -152,6 +155,11 @@ class Contest:
         original = owner.original or self.me
         policy = movable.workload.rejoin
         return rejoin.winner(policy, (mine, *others), original).device
+
+    def _outbid(self, slot: Slot, rivals: list[Claim]) -> list[Told]:
+        """Insist on a slot against who may not have it, so often and no more."""
+        is_enough = self.tenure.insisted(slot, self.now) >= ENOUGH
+        return [] if is_enough else self._raise(slot, rivals)
 
     def _raise(self, slot: Slot, rivals: list[Claim]) -> list[Told]:
         highest = max(each.term for each in rivals)

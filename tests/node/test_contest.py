@@ -10,6 +10,7 @@ from node import claims
 from node.claims import Claim
 from node.contest import ENOUGH, RACE
 from node.failover import Failover
+from node.lease import Granted, Request
 from node.scene import Scene
 from node.succession import STEP
 from node.tenure import Owner
@@ -26,6 +27,7 @@ from tests.node.test_failover import (
     mine,
     movable,
     scene,
+    strict,
     view,
 )
 
@@ -134,6 +136,18 @@ def test_a_liar_that_insists_gets_neither_the_slot_nor_a_write_each_time() -> No
         asked = mine(view("alive", "alive", said=said))
         assert SLOT in machine.step(asked, 101.0 + turn / 100).places
     assert machine.tenure.term(SLOT) <= 1 + 2 * ENOUGH
+
+
+def test_who_holds_the_lease_outbids_a_claim_that_was_made_without_one() -> None:
+    """Whoever heard the claim looks for the slot there, unless a higher term comes."""
+    machine = failover()
+    outcome = machine.step(strict(view("alive", "alive")), 100.0)
+    request = next(said for _, said in outcome.messages if isinstance(said, Request))
+    machine.receive(HOLDER, Granted(SLOT, 1, request.round), 100.1)
+    seen = view("alive", "alive", said={OTHER: claim(OTHER, 5, running_for=1.0)})
+    outcome = machine.step(strict(seen, own={SLOT: RUNS}), 100.2)
+    assert outcome.claims[SLOT].term == 6
+    assert not outcome.lapsed
 
 
 def test_drained_device_is_relieved_by_one_neighbour_without_a_gap() -> None:
