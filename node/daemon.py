@@ -72,6 +72,7 @@ class _Daemon:
         self.device = device
         self.settings = settings
         self.bell, self.told, self.unsent = Bell(), asyncio.Event(), asyncio.Event()
+        self.learned = asyncio.Event()
         self.counters = _Counters()
         log = journal.load(settings.state / status.JOURNAL)
         settings.run.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -100,6 +101,7 @@ class _Daemon:
             settings=settings,
             bell=self.bell,
             told=self.told,
+            learned=self.learned,
         )
         self.renewal = Renewal(agent=self.agent, link=self.link, settings=settings)
 
@@ -163,11 +165,14 @@ class _Daemon:
     async def _show(self) -> None:
         """Leave the status for people: a hub that does not answer holds up nothing."""
         while True:
-            await _either(self.told, None, self.settings.pace.report_every)
+            await _either(self.told, self.learned, self.settings.pace.report_every)
             await asyncio.sleep(COALESCE)
+            is_for_hub = self.told.is_set() or not self.learned.is_set()
             self.told.clear()
+            self.learned.clear()
             self._leave_status()
-            self.unsent.set()
+            if is_for_hub:
+                self.unsent.set()
 
     async def _report(self) -> None:
         """Tell the hub what is true whenever it changes, and now and then."""

@@ -44,6 +44,7 @@ class Neighbourhood:
     settings: Settings
     bell: Bell
     told: asyncio.Event
+    learned: asyncio.Event
     mesh: Mesh = field(init=False)
     site: Site = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
@@ -74,6 +75,7 @@ class Neighbourhood:
             clock=boot_time,
             bell=self.bell.plan,
             told=self.told.set,
+            learned=self.learned.set,
             running=self.work,
             relay_every=max(EVERY, self.settings.pace.report_every / REPORTS_PER_RELAY),
         )

@@ -32,7 +32,7 @@ from node.scene import Outcome, Own, Scene
 from node.share import Settled
 from node.switches import Switches
 from node.switching import Seen, Switching
-from node.tenure import Saved, Tenure
+from node.tenure import Owner, Saved, Tenure
 
 Inspect = Callable[[str], Awaitable[tuple[str, Path]]]
 """Container → its full ID and the file that names its first process."""
@@ -107,6 +107,9 @@ class Site:
     """Rung when what should run here has changed."""
     told: Callable[[], None]
     """Rung when the hub should hear how the neighbours are."""
+    learned: Callable[[], None]
+    """Rung when people beside this device should see who holds what: not the hub,
+    which hears it from whoever does."""
     running: Running | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     relay_every: float = EVERY
@@ -126,6 +129,7 @@ class Site:
     _announced: dict[Slot, bytes] = field(default_factory=dict)
     _alive: frozenset[str] = frozenset()
     _states: dict[str, str] = field(default_factory=dict)
+    _owners: dict[Slot, Owner] = field(default_factory=dict)
     _guarded: dict[Slot, tuple[Path, str, float]] = field(default_factory=dict)
     """Slot → pidfile, container, deadline the guard was told last."""
 
@@ -191,6 +195,9 @@ class Site:
         self._decided = (self.settled, self.waits, self.lapsed, self.standby)
         for each in outcome.told:
             self.agent.tell(each.kind, each.subject, each.text)
+        if self.failover.tenure.owners != self._owners:
+            self._owners = dict(self.failover.tenure.owners)
+            self.learned()
         if self._decided != before:
             self.agent.decide()
             self.bell()

@@ -261,6 +261,7 @@ class Daemon:
             clock=lambda: self.now,
             bell=lambda: None,
             told=self.report_soon,
+            learned=lambda: None,
             containers=place.containers,
             booted_at=place.booted_at,
         )

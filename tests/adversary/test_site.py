@@ -52,6 +52,7 @@ class Victim:
             clock=self.clock,
             bell=lambda: None,
             told=lambda: None,
+            learned=lambda: None,
         )
         self.site.running = work = FakeWork()
         work.busy.update(OURS)

@@ -110,6 +110,7 @@ def start(folder: Path, tmp_path: Path) -> Start:
             clock=lambda: made_at[0],
             bell=lambda: None,
             told=lambda: None,
+            learned=lambda: None,
         )
         made.running = FakeWork()
         return made
@@ -180,6 +181,25 @@ def test_slot_of_another_is_not_refused_as_taken_away(start: Start) -> None:
     site.agent.receive(envelope.bundle([empty]))
     assert not site.agent.replicas()
     assert not site.agent.intake.refusals["assignment: takes-away"]
+
+
+def test_people_see_who_holds_a_slot_although_nothing_changes_here(
+    start: Start,
+) -> None:
+    """What neighbours settle among themselves is no news for the hub, and shown."""
+    site = start()
+    give(site)
+    site.failover.tenure.learn(SLOT, N2.id, 4)
+    site.turn()
+    heard: list[str] = []
+    site.learned, site.told = (
+        lambda: heard.append("people"),
+        lambda: heard.append("hub"),
+    )
+    site.failover.tenure.learn(SLOT, N2.id, 5)
+    site.turn()
+    site.turn()
+    assert heard == ["people"]
 
 
 def test_damaged_memory_is_told_and_begun_anew(start: Start) -> None:
