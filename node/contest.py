@@ -16,11 +16,12 @@ Rules (DESIGN §7):
   believed either, whoever may yield does.
 - ``strict`` slots follow their lease: while we hold it no claim counts. One of a
   higher term makes us raise ours: who heard it would look for the slot elsewhere, long
-  after the claimant gave way.
+  after the claimant gave way. And who does look there, at one that is heard and claims
+  nothing, believes the one that says it has it, whatever its term.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.names import Slot
 from netmesh.view import Peer
@@ -85,6 +86,8 @@ class Contest:
         """Believe the highest claim to a slot that is not ours."""
         owner = self.tenure.holder(slot)
         better = [each for each in holding if each.term > self.tenure.term(slot)]
+        if not better and self._is_astray(slot, owner):
+            better = self._outbidding(slot, holding)
         if not better or self._is_held_by(owner, holding, better):
             return []
         best = max(better, key=lambda each: (each.term, each.device))
@@ -93,6 +96,27 @@ class Contest:
             return []
         text = f"{self._name(best.device)} has it in term {best.term}"
         return [Told(kind="moved", subject=slot, text=text)]
+
+    def _is_astray(self, slot: Slot, owner: str) -> bool:
+        """Return whether a ``strict`` slot is not where we believe it is.
+
+        Its owner took it without the lease and gave way to whom we did not hear of, or
+        to one whose term is lower. It has been heard for long enough to say otherwise,
+        and no plan is about to make it start.
+        """
+        peer = self.scene.view.peers.get(owner)
+        if self.scene.movable[slot].workload.failover != "strict" or peer is None:
+            return False
+        is_silent = all(each.device != owner for each in self.claimed[slot])
+        is_here = peer.state == "alive" and self.now - peer.since >= RACE
+        is_planned = self.scene.planned.get(slot, ("", 0))[0] == owner
+        return is_silent and is_here and not is_planned
+
+    def _outbidding(self, slot: Slot, holding: list[Claim]) -> list[Claim]:
+        """Return the one claim of a device that is heard, in a term above ours."""
+        heard = [each for each in holding if self._is_heard(each.device)]
+        term = self.tenure.term(slot) + 1
+        return [replace(each, term=term) for each in heard] if len(heard) == 1 else []
 
     def _is_held_by(
         self, owner: str, holding: list[Claim], better: list[Claim]

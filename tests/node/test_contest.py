@@ -150,6 +150,28 @@ def test_who_holds_the_lease_outbids_a_claim_that_was_made_without_one() -> None
     assert not outcome.lapsed
 
 
+def test_who_claims_nothing_does_not_keep_a_strict_slot_from_its_holder() -> None:
+    """It took it without the lease, and gave way: to a term that is lower than its."""
+    machine = failover()
+    machine.tenure.learn(SLOT, HOLDER, 5)
+    seen = view("alive", "alive", said={OTHER: claim(OTHER, 2, running_for=60.0)})
+    asked = strict(seen, offered={}, planned={})
+    machine.step(asked, RACE / 2)  # its claim may be on its way
+    assert machine.tenure.holder(SLOT) == HOLDER
+    machine.step(asked, RACE)
+    assert machine.tenure.owners[SLOT] == Owner(device=OTHER, term=6)
+
+
+def test_who_is_about_to_start_a_strict_slot_may_be_silent_so_long() -> None:
+    """The hub's plan gave it the slot; the one before it still runs."""
+    machine = failover()
+    machine.tenure.learn(SLOT, HOLDER, 5)
+    seen = view("alive", "alive", said={OTHER: claim(OTHER, 2, running_for=60.0)})
+    asked = strict(seen, offered={}, planned={SLOT: (HOLDER, 5)})
+    machine.step(asked, 10 * RACE)
+    assert machine.tenure.holder(SLOT) == HOLDER
+
+
 def test_drained_device_is_relieved_by_one_neighbour_without_a_gap() -> None:
     """The first in rank takes; the second follows it though the holder still speaks."""
     seen = view("alive", "alive", said={HOLDER: claim(HOLDER, 1)})
