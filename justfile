@@ -54,9 +54,10 @@ unit *ARGS:
     pytest -n 2 --ignore=tests/integration --ignore=tests/bench \
         --ignore=tests/chaos --ignore=tests/firmware {{ ARGS }} tests
 
-# tests against real Mosquitto, Podman and network namespaces, as root
+# Real Mosquitto, Podman and namespaces, as root; two files at once, as most is waiting.
 integration *ARGS:
-    {{ root }} pytest -p no:cacheprovider {{ ARGS }} tests/integration
+    {{ root }} pytest -p no:cacheprovider -n 2 --dist loadfile {{ ARGS }} \
+        tests/integration
 
 # fleets in virtual time on fresh seeds: three minutes of them, at least 300
 sim *ARGS:
