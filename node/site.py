@@ -16,8 +16,9 @@ from edge.errors import RuntimeFailure, StoreError, WireError
 from edge.model import Neighbour
 from edge.names import Slot
 from netmesh.view import Roster, View
-from node import claims, intents, lease, site_view
+from node import intents, lease, site_view
 from node.agent import Agent
+from node.announced import WITHDRAWN, Announced
 from node.failover import Failover
 from node.guard import Leases
 from node.lease import Lease, Voter
@@ -126,8 +127,7 @@ class Site:
         default_factory=lambda: deque(maxlen=MAIL_MAX)
     )
     _roster: Roster = field(default_factory=Roster)
-    _announced: dict[Slot, bytes] = field(default_factory=dict)
-    _alive: frozenset[str] = frozenset()
+    _announced: Announced = field(default_factory=Announced)
     _states: dict[str, str] = field(default_factory=dict)
     _owners: dict[Slot, Owner] = field(default_factory=dict)
     _guarded: dict[Slot, tuple[Path, str, float]] = field(default_factory=dict)
@@ -408,19 +408,11 @@ class Site:
 
     def _announce(self, view: View, outcome: Outcome) -> None:
         """Say what we hold when it changes, and anew to whoever came back."""
-        alive = frozenset(
-            each.device for each in view.peers.values() if each.state == "alive"
-        )
-        is_new = bool(alive - self._alive)
-        self._alive = alive
-        for slot in sorted(self._announced.keys() - outcome.claims.keys()):
-            del self._announced[slot]
-            self.mesh.withdraw(slot)
-        for slot, claim in sorted(outcome.claims.items()):
-            shape = claims.encode(replace(claim, running_for=0.0))
-            if is_new or self._announced.get(slot) != shape:
-                self._announced[slot] = shape
-                self.mesh.announce(slot, claims.encode(claim))
+        for slot, body in self._announced.news(view, outcome.claims).items():
+            if body == WITHDRAWN:
+                self.mesh.withdraw(slot)
+            else:
+                self.mesh.announce(slot, body)
 
     def _switch(self, letters: list[Letter], view: View) -> float | None:
         """Ask the neighbours for what we want to stop; return when to come back."""
