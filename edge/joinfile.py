@@ -24,7 +24,6 @@ FLOORS_MAX = 64
 FIELDS = frozenset({"fleet", "root", "hubs", "seed", "voucher", "floors"})
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 STREAM = re.compile(r"[A-Za-z0-9_/:-]{1,256}")
-COUNTER_MAX = 2**53 - 1
 NEW_ONE = "make a new one with `edgectl token create`"
 
 
@@ -160,7 +159,7 @@ def _floors(value: object) -> dict[str, int]:
     for stream, low in value.items():
         if not STREAM.fullmatch(stream):
             raise _unusable(f"its floors name {stream[:80]!r}, which is no stream")
-        if type(low) is not int or not 0 <= low <= COUNTER_MAX:
+        if type(low) is not int or not 0 <= low <= names.COUNTER_MAX:
             raise _unusable(f"its floor of {stream!r} is no counter")
     return value
 

@@ -35,7 +35,8 @@ Text = Annotated[str, Meta(max_length=4096)]
 Short = Annotated[str, Meta(max_length=256)]
 Labels = Annotated[dict[Short, Short], Meta(max_length=64)]
 Seconds = Annotated[float, Meta(ge=0, le=1e11)]  # 1e11: the year 5138
-Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what every JSON reader can hold
+COUNTER_MAX = 2**53 - 1  # what every JSON reader can hold
+Counter = Annotated[int, Meta(ge=0, le=COUNTER_MAX)]
 
 HUB_IDENTITY = "Hub"
 LABEL_MAX = 63  # RFC 1035: a DNS label

@@ -75,7 +75,11 @@ class Contest:
         """Take the word of claims that count; return what happened."""
         told: list[Told] = []
         for slot, found in sorted(self.claimed.items()):
-            holding = [each for each in found if each.is_holding]
+            holding = [
+                each
+                for each in found
+                if each.is_holding and self.tenure.is_near(slot, each.term)
+            ]
             if self.tenure.holder(slot) == self.me:
                 told += self._defend(slot, holding)
             else:
@@ -87,7 +91,7 @@ class Contest:
         owner = self.tenure.holder(slot)
         better = [each for each in holding if each.term > self.tenure.term(slot)]
         if not better and self._is_astray(slot, owner):
-            better = self._outbidding(slot, holding)
+            better = self._next_term(slot, holding)
         if not better or self._is_held_by(owner, holding, better):
             return []
         best = max(better, key=lambda each: (each.term, each.device))
@@ -112,8 +116,11 @@ class Contest:
         is_planned = self.scene.planned.get(slot, ("", 0))[0] == owner
         return is_silent and is_here and not is_planned
 
-    def _outbidding(self, slot: Slot, holding: list[Claim]) -> list[Claim]:
-        """Return the one claim of a device that is heard, in a term above ours."""
+    def _next_term(self, slot: Slot, holding: list[Claim]) -> list[Claim]:
+        """Return the claim of the device that is heard to hold a slot, if it is one.
+
+        In the term it would have, had it taken it from the one we believed in.
+        """
         heard = [each for each in holding if self._is_heard(each.device)]
         term = self.tenure.term(slot) + 1
         return [replace(each, term=term) for each in heard] if len(heard) == 1 else []

@@ -147,6 +147,8 @@ class Failover:
             if not denial or self.leasing.held(now).get(slot):
                 continue  # a majority stands by us, whatever one voter remembers
             device, term = denial
+            if not self.tenure.is_near(slot, term):
+                continue
             # Two that took it in one term must not both give way to each other.
             is_higher = (term, device) > (owner.term, self.me) and device != self.me
             is_taker = is_higher and self._wants(scene, slot, device)

@@ -12,6 +12,7 @@ import msgspec
 
 from edge.errors import WireError
 from edge.names import Counter, Seconds, Short, Slot, SlotName
+from edge.trust.versions import JUMP_MAX
 
 IN_A_ROW = 10.0
 """Seconds between two raised terms of one quarrel, at most."""
@@ -101,13 +102,20 @@ class Tenure:
 
     def learn(self, slot: Slot, device: str, term: int) -> bool:
         """Take a higher term's word for who holds a slot; return whether it was."""
-        if term <= self.term(slot):
+        if term <= self.term(slot) or not self.is_near(slot, term):
             return False
         before = self.owners.get(slot)
         original = before.original if before and before.device == device else ""
         self.owners[slot] = Owner(device=device, term=term, original=original)
         self._begin_anew(slot)
         return True
+
+    def is_near(self, slot: Slot, term: int) -> bool:
+        """Return whether a term may be true: each takeover takes but the next one.
+
+        Otherwise one word of a liar's would use up the terms there are.
+        """
+        return term - self.term(slot) <= JUMP_MAX
 
     def take(self, slot: Slot, me: str, now: float) -> int:
         """Make a slot ours in the next term; return that term."""

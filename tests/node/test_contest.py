@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from edge.names import COUNTER_MAX
 from node import claims
 from node.claims import Claim
 from node.contest import ENOUGH, RACE
@@ -52,6 +53,15 @@ def took_with_a_rival() -> Failover:
     said = {OTHER: claim(OTHER, 2, running_for=1.0)}
     seen = view("dead", "alive", said=said)
     machine.step(scene(seen, own={SLOT: replace(RUNS, running_for=1.0)}), 102.0)
+    return machine
+
+
+def leased() -> Failover:
+    """Return a machine that has the lease of its strict slot, in term 1."""
+    machine = failover()
+    outcome = machine.step(strict(view("alive", "alive")), 100.0)
+    request = next(said for _, said in outcome.messages if isinstance(said, Request))
+    machine.receive(HOLDER, Granted(SLOT, 1, request.round), 100.1)
     return machine
 
 
@@ -140,14 +150,25 @@ def test_a_liar_that_insists_gets_neither_the_slot_nor_a_write_each_time() -> No
 
 def test_who_holds_the_lease_outbids_a_claim_that_was_made_without_one() -> None:
     """Whoever heard the claim looks for the slot there, unless a higher term comes."""
-    machine = failover()
-    outcome = machine.step(strict(view("alive", "alive")), 100.0)
-    request = next(said for _, said in outcome.messages if isinstance(said, Request))
-    machine.receive(HOLDER, Granted(SLOT, 1, request.round), 100.1)
+    machine = leased()
     seen = view("alive", "alive", said={OTHER: claim(OTHER, 5, running_for=1.0)})
     outcome = machine.step(strict(seen, own={SLOT: RUNS}), 100.2)
     assert outcome.claims[SLOT].term == 6
     assert not outcome.lapsed
+
+
+def test_a_term_that_cannot_be_true_is_neither_outbid_nor_followed() -> None:
+    """One more would be no term: nobody would understand what we say, nor our disk."""
+    machine = leased()
+    said = {OTHER: claim(OTHER, COUNTER_MAX, running_for=500.0)}
+    asked = strict(view("alive", "alive", said=said), own={SLOT: RUNS})
+    outcome = machine.step(asked, 100.2)
+    assert outcome.places == {SLOT: 1}
+    assert machine.tenure.owners[SLOT] == Owner(device=ME, term=1)
+    other = failover()
+    other.tenure.learn(SLOT, HOLDER, 1)
+    other.step(strict(asked.view, offered={}), 100.0)
+    assert other.tenure.owners[SLOT] == Owner(device=HOLDER, term=1)
 
 
 def test_who_claims_nothing_does_not_keep_a_strict_slot_from_its_holder() -> None:

@@ -21,6 +21,14 @@ def test_higher_term_is_believed_and_lower_is_not() -> None:
     assert held.holder(SLOT) == "d-a"
 
 
+def test_a_leap_is_not_believed() -> None:
+    """Terms go up by one; one word would use up all of them."""
+    tenure = Tenure()
+    assert not tenure.learn(SLOT, "d-2", 10**6 + 1)
+    assert tenure.learn(SLOT, "d-2", 10**6)
+    assert tenure.learn(SLOT, "d-3", 2 * 10**6)
+
+
 def test_taker_remembers_whom_it_took_it_from() -> None:
     """keep_original asks for that, also after a second takeover."""
     held = Tenure()
