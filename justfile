@@ -99,7 +99,8 @@ image-test-arm64 *ARGS: _emulation
 [private]
 _emulation:
     test -e /proc/sys/fs/binfmt_misc/qemu-aarch64 || {{ root }} sh -ec \
-        'mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; \
+        'mountpoint -q /proc/sys/fs/binfmt_misc || \
+        mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; \
         /usr/lib/systemd/systemd-binfmt'
 
 # 100,000 forged, replayed and mutated messages against the real code
