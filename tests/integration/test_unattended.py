@@ -120,6 +120,8 @@ def test_a_damaged_join_file_is_said(device: Device) -> None:
     """The reason is the parser's own."""
     device.join.write_text("fleet = ")
     device.wait_for("it is damaged")
+    assert device.note()["state"] == "waiting"
+    assert device.join.exists()
 
 
 def test_a_good_one_makes_it_a_member(device: Device, good: str) -> None:

@@ -83,6 +83,7 @@ def test_a_death_is_found_on_a_bad_network_too():
         net.run(20)
         net.kill("n2")
         net.run_until(lambda net=net: net.everybody_sees("n2", "dead"), 5)
+        assert {who for _, _, who in net.deaths()} == {"n2"}
 
 
 def test_a_daemon_that_starts_again_is_no_death():
@@ -230,6 +231,7 @@ def test_a_restarted_device_is_met_again():
     net.run(3)
     net.start("n4")
     net.run_until(net.is_whole, 5)
+    assert {who for _, _, who in net.deaths()} == {"n4"}
 
 
 def test_whoever_leaves_is_not_called_dead():
@@ -272,6 +274,7 @@ def test_what_got_lost_is_found_by_comparing():
     net.kill("n1")
     net.heal()
     said = lambda: net.machines["n3"].rumours.said_by(net.devices["n1"].id)  # noqa: E731
+    assert said() != {"web/web.1": b"mine"}
     net.run_until(lambda: said() == {"web/web.1": b"mine"}, 20)
 
 

@@ -107,6 +107,7 @@ def test_messages_and_claims_arrive(site):
     wait(lambda: said() == {"web/web.1": b"mine"})
     site.meshes["n1"].withdraw("web/web.1")
     wait(lambda: said() == {})
+    assert site.mail == [("n2", DEVICES[0].id, b"hello")]
 
 
 def test_rubbish_from_the_lan_changes_nothing(site):
